@@ -1,0 +1,1 @@
+"""Finding peers through the mainline Kademlia DHT (BEP 5)."""

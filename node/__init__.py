@@ -1,0 +1,1 @@
+"""The BitTorrent node: peers, storage, torrents, and the faces people use."""

@@ -1,0 +1,1 @@
+"""One conversation with one peer: a sans-IO protocol and its connection."""

@@ -1,0 +1,1 @@
+"""One swarm: the policies, and the torrent that asks them and acts."""

@@ -1,0 +1,1 @@
+"""How neighbours tell neighbours: peer exchange (BEP 11) and local discovery (BEP 14)."""
