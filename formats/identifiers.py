@@ -21,6 +21,8 @@ CLIENT_PREFIX = b"-ES0100-"
 
 _BASE32_SIZE = 32
 _ALPHABET = (string.ascii_letters + string.digits).encode()
+_DIGITS = string.digits + string.ascii_uppercase
+"""Of a version in a peer ID: libtorrent 2.0.11 writes `20B`."""
 
 _CLIENTS = {
     "AR": "Arctic", "AZ": "Vuze", "BC": "BitComet", "BI": "BiglyBT", "BT": "BitTorrent",
@@ -40,14 +42,19 @@ def parse_info_hash(text: str) -> InfoHash:
 
     Raises IdentifierError.
     """
+    digest = b""
     try:
         if len(text) == 2 * INFO_HASH_SIZE:
-            return InfoHash(bytes.fromhex(text))
-        if len(text) == _BASE32_SIZE:
-            return InfoHash(base64.b32decode(text, casefold=True))
-    except (ValueError, binascii.Error):
+            digest = binascii.unhexlify(text)
+        elif len(text) == _BASE32_SIZE:
+            digest = base64.b32decode(text, casefold=True)
+    except ValueError:
         pass
-    raise IdentifierError(f"not an info hash (40 hexadecimal or 32 base32 digits): {text[:50]!r}")
+    if len(digest) != INFO_HASH_SIZE:
+        raise IdentifierError(
+            f"not an info hash (40 hexadecimal or 32 base32 digits): {text[:50]!r}"
+        )
+    return InfoHash(digest)
 
 
 def new_peer_id(rng: random.Random) -> PeerId:
@@ -57,12 +64,15 @@ def new_peer_id(rng: random.Random) -> PeerId:
 
 
 def client_name(peer_id: bytes) -> str:
-    """The client that a peer ID claims, such as `Transmission 3.0.0`; printable whatever it holds."""
-    head = peer_id[:8].decode("latin-1")
-    if len(head) == 8 and head[0] == "-" and head[7] == "-":
-        name = _CLIENTS.get(head[1:3])
-        if name is not None:
-            return f"{name} {'.'.join(head[3:6])}"
-    if head.startswith("A2-"):  # aria2: A2-1-36-0-
-        return "aria2 " + peer_id[3:9].decode("latin-1").rstrip("-").replace("-", ".")
-    return "".join(c if c.isascii() and c.isprintable() else "?" for c in head)
+    """The client that a peer ID claims, such as `Transmission 3.0.0`; else its first 8 characters.
+
+    Printable whatever the peer ID holds.
+    """
+    head = "".join(chr(byte) if 0x20 <= byte < 0x7F else "?" for byte in peer_id[:10])
+    name = _CLIENTS.get(head[1:3])
+    version = [_DIGITS.find(digit) for digit in head[3:6]]
+    if head[:1] == "-" == head[7:8] and name is not None and -1 not in version:
+        return f"{name} {'.'.join(map(str, version))}"
+    if head.startswith("A2-"):  # aria2 alone: `A2-1-36-0-`
+        return "aria2 " + head[3:9].strip("-").replace("-", ".")
+    return head[:8]
