@@ -1,6 +1,7 @@
-"""The peer wire protocol after the handshake: only PeerError leaves it, and cuts change nothing.
+"""The peer wire protocol: only PeerError leaves it, and cuts change nothing.
 
-The first byte of an input chooses the extensions; the rest is what the peer sends. It is read once
+The first byte of an input chooses the extensions, and whether the handshake is to come; the rest is
+what the peer sends. It is read once
 as a whole and once in pieces; both readings must hear the same.
 """
 
@@ -17,6 +18,7 @@ from node.peer.protocol import PeerProtocol
 
 _INFO_HASH = InfoHash(b"\xaa" * 20)
 _US = Handshake(_INFO_HASH, PeerId(b"u" * 20), dht=True)
+_THEM = PeerId(b"t" * 20)
 _BLOCKS = [(0, 0, 16), (0, 16, 16), (9, 0, 5)]
 
 _TALK = (
@@ -46,6 +48,7 @@ SEEDS: list[bytes] = [
     b"\x0f" + b"".join(_TALK[:2] + _TALK[3:]),
     b"\x0e" + b"".join(_TALK[:2] + _TALK[3:6] + _TALK[8:10] + _TALK[11:]),
     b"\x0b" + b"".join(_TALK[2:]),
+    b"\x14" + Handshake(_INFO_HASH, _THEM).encode() + b"".join(_TALK[2:]),
 ]
 
 
@@ -58,11 +61,12 @@ def execute(data: bytes) -> None:
 
 
 def _hear(options: int, parts: Iterable[bytes]) -> object:
-    protocol = PeerProtocol.outgoing(_US, 0.0)
-    remote = Handshake(
-        _INFO_HASH, PeerId(b"t" * 20), extensions=bool(options & 2), fast=bool(options & 1)
-    )
-    protocol.receive(memoryview(remote.encode()))
+    if options & 16:
+        protocol = PeerProtocol.incoming(lambda name: _US if name == _INFO_HASH else None, 0.0)
+    else:
+        protocol = PeerProtocol.outgoing(_US, 0.0)
+        remote = Handshake(_INFO_HASH, _THEM, extensions=bool(options & 2), fast=bool(options & 1))
+        protocol.receive(memoryview(remote.encode()))
     if options & 4:
         protocol.set_piece_sizes(10, 32768, 9 * 32768 + 5)
     if options & 8:
@@ -74,9 +78,11 @@ def _hear(options: int, parts: Iterable[bytes]) -> object:
     try:
         for part in parts:
             rest += part
-            taken, events = protocol.receive(memoryview(rest))
-            heard += [_copy(event) for event in events]
-            rest = rest[taken:]
+            taken = -1
+            while taken:
+                taken, events = protocol.receive(memoryview(rest))
+                heard += [_copy(event) for event in events]
+                rest = rest[taken:]
             protocol.tick(0.0)
         protocol.set_piece_sizes(10, 32768, 9 * 32768 + 5)
     except PeerError as error:
