@@ -166,6 +166,10 @@ class Conversation:
             self._allowed_fast.add(index)
             self._out += messages.encode_index(MessageId.ALLOWED_FAST, index)
 
+    def is_allowed_fast(self, index: int) -> bool:
+        """Whether the peer was told that requests for this piece are answered while we choke."""
+        return index in self._allowed_fast
+
     def port(self, port: int) -> None:
         """Our DHT node listens on this UDP port."""
         if self.supports_dht:

@@ -19,7 +19,7 @@ class Breach(StrEnum):
     TOO_MANY_UNKNOWN = "the peer sent too many unknown messages"
     TOO_MUCH_CHATTER = "the peer sent too many messages that carry no data"
     NOT_AGREED = "the peer used the fast extension, which was not agreed on"
-    LATE_BITFIELD = "the peer described its pieces twice or too late"
+    TOO_MANY_BITFIELDS = "the peer described its pieces too often"
     WRONG_BITFIELD = "the peer sent a bitfield that does not fit the torrent"
     INDEX_OUT_OF_RANGE = "the peer named a piece that the torrent does not have"
     BAD_REQUEST = "the peer requested bytes that no piece has"

@@ -1,7 +1,7 @@
 """What each kind of message means, once it is whole and of the right length (P3 to P8, P10, P15).
 
 What a peer may try: indexes and ranges that no piece has, requests while choked, a bitfield that
-does not fit or comes twice, thousands of haves, an extension handshake every second.
+does not fit or comes again and again, thousands of haves, an extension handshake every second.
 """
 
 import struct
@@ -23,6 +23,9 @@ from node.peer.messages import Block, MessageId, Request
 
 SPARE_HAVES = 1_000
 """Haves that a peer may send beyond four for every piece."""
+MAX_BITFIELDS = 100
+"""Bitfields, have alls and have nones of one peer (P4). BEP 3 and 6 know one, before any have;
+aria2 sends another whenever it is shorter than the haves owed: at most 72 times in a download."""
 MAX_BAD_REQUESTS = 50
 """Requests for bytes that no piece has, each rejected, before the peer is dropped (P6)."""
 MAX_REQUESTS_WHILE_CHOKED = 300
@@ -36,17 +39,17 @@ _unpack_port = struct.Struct(">H").unpack_from
 class MessageHandlers(Conversation):
     """The listening half of a conversation; a handler appends what the owner is to hear."""
 
-    __slots__ = ("_bad_requests", "_haves_left", "_told_pieces")
+    __slots__ = ("_bad_requests", "_bitfields_left", "_haves_left")
 
     def __init__(self, local: Handshake | None, now: float) -> None:
         super().__init__(local, now)
-        self._told_pieces = False
+        self._bitfields_left = MAX_BITFIELDS
         self._haves_left = 4 * messages.MAX_PIECES + SPARE_HAVES
         self._bad_requests = 0
 
     def _on_request(self, request: Request, events: list[Event]) -> None:
         index, begin, length = request.index, request.begin, request.length
-        is_answered = not self.am_choking or index in self._allowed_fast
+        is_answered = not self.am_choking or self.is_allowed_fast(index)
         if is_answered and self._sizes.holds(index, begin, length):
             events.append(request)
             return
@@ -94,32 +97,27 @@ class MessageHandlers(Conversation):
         self._haves_left -= 1
         if self._haves_left < 0:
             raise PeerError(Breach.TOO_MUCH_CHATTER)
-        self._told_pieces = True
         events.append(messages.Have(self._read_index(payload)))
 
     def _on_bitfield(self, payload: memoryview, events: list[Event]) -> None:
-        self._on_first_pieces()
+        self._spend_bitfield()
         bitfield = bytes(payload)
         self._sizes.check_bitfield(bitfield)
         events.append(messages.Bitfield(bitfield))
 
     def _on_have_all(self, _: memoryview, events: list[Event]) -> None:
-        self._on_first_pieces()
+        self._spend_bitfield()
         events.append(messages.HaveAll())
 
     def _on_have_none(self, _: memoryview, events: list[Event]) -> None:
-        self._on_first_pieces()
+        self._spend_bitfield()
         events.append(messages.HaveNone())
 
-    def _on_first_pieces(self) -> None:
-        """A bitfield is the first word about pieces, and said once (P4).
-
-        Other messages may precede it: the extension handshake always does, and a peer that joined
-        by a magnet knows what to say only when it has the metadata.
-        """
-        if self._told_pieces:
-            raise PeerError(Breach.LATE_BITFIELD)
-        self._told_pieces = True
+    def _spend_bitfield(self) -> None:
+        """Count a description of the peer's pieces, which adds to what it said before (P4)."""
+        self._bitfields_left -= 1
+        if self._bitfields_left < 0:
+            raise PeerError(Breach.TOO_MANY_BITFIELDS)
 
     def _on_cancel(self, payload: memoryview, events: list[Event]) -> None:
         index, begin, length = _unpack_range(payload)

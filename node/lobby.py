@@ -1,0 +1,74 @@
+"""Where strangers wait until they have said which torrent they want.
+
+Threats (P9): half a handshake held open for ever, by one address or by many: ten seconds each, at
+most HALF_OPEN_PER_IP of one address and a tenth of all connections in total.
+"""
+
+from collections.abc import Mapping
+
+from formats.identifiers import InfoHash
+from node.peer.connection import PeerConnection
+from node.peer.events import HandshakeReceived
+from node.peer.handshake import Handshake
+from node.peer.protocol import PeerProtocol
+from node.torrent.context import NodeContext
+from node.torrent.dial_budget import ban_key
+from node.torrent.greeting import Greeting
+from node.torrent.known_peer import Source, SourceKind
+from node.torrent.torrent import Torrent
+
+HALF_OPEN_PER_IP = 4
+"""Unfinished handshakes of one address (P9)."""
+HALF_OPEN_MINIMUM = 10
+"""Unfinished handshakes in all, or a tenth of the connections if that is more (P9)."""
+
+
+class Lobby:
+    """Incoming connections without a handshake."""
+
+    def __init__(self, context: NodeContext, torrents: Mapping[InfoHash, Torrent]) -> None:
+        self._context = context
+        self._torrents = torrents
+        self._waiting: dict[PeerConnection, None] = {}
+        self._most = max(HALF_OPEN_MINIMUM, context.connections.limit // 10)
+
+    def welcome(self) -> PeerConnection:
+        """The protocol factory of the listening sockets."""
+        connection = PeerConnection(
+            PeerProtocol.incoming(self._answer, self._context.loop.time()),
+            Greeting(self._introduced, self._failed),
+            loop=self._context.loop,
+            buffer=self._context.receive_buffer,
+        )
+        self._waiting[connection] = None
+        return connection
+
+    def tick(self, now: float) -> None:
+        """About once a second: deadlines, and room for the newest."""
+        connections = list(self._waiting)
+        for connection in connections[: max(0, len(connections) - self._most)]:
+            connection.close("too many unfinished handshakes")
+        by_ip: dict[str, int] = {}
+        for connection in list(self._waiting):
+            connection.tick(now)
+            key = ban_key(connection.remote)
+            by_ip[key] = by_ip.get(key, 0) + 1
+            if by_ip[key] > HALF_OPEN_PER_IP:
+                connection.close("too many unfinished handshakes from one address")
+
+    def close(self) -> None:
+        """Send everybody away."""
+        for connection in list(self._waiting):
+            connection.close("the node stops")
+
+    def _answer(self, info_hash: InfoHash) -> Handshake | None:
+        torrent = self._torrents.get(info_hash)
+        return torrent.local_handshake() if torrent is not None and torrent.is_running else None
+
+    def _introduced(self, connection: PeerConnection, introduction: HandshakeReceived) -> None:
+        self._waiting.pop(connection, None)
+        torrent = self._torrents[introduction.info_hash]
+        torrent.attach(connection, introduction, source=Source(SourceKind.INCOMING))
+
+    def _failed(self, connection: PeerConnection, reason: str) -> None:
+        self._waiting.pop(connection, None)
