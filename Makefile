@@ -13,7 +13,7 @@ RUNS ?= 1000000
 	touch $@
 
 demo: .venv/ready ## a swarm on this machine
-	$(BIN)/python -m benchmarks.demo
+	$(BIN)/everswarm demo
 
 test: .venv/ready ## every test that needs nothing but pip
 	$(BIN)/python -m pytest -q

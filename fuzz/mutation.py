@@ -2,8 +2,14 @@
 
 import random
 
-INTERESTING = (0, 1, 2, 16, 32, 64, 100, 127, 128, 255, 256, 1023, 16384, 65535, 2**31 - 1, 2**32 - 1)
-TOKENS = (b"d", b"l", b"i", b"e", b"0:", b"1:", b"-", b"99999999999:", b"i-0e", b"i0e", b"%", b"\r\n")
+INTERESTING = (
+    *(0, 1, 2, 16, 32, 64, 100, 127, 128, 255, 256, 1023, 16384, 65535),
+    *(2**31 - 1, 2**32 - 1),
+)
+TOKENS = (
+    *(b"d", b"l", b"i", b"e", b"0:", b"1:", b"-", b"99999999999:", b"i-0e", b"i0e"),
+    *(b"%", b"\r\n"),
+)
 
 
 def mutate(data: bytes, other: bytes, rng: random.Random) -> bytes:

@@ -41,8 +41,8 @@ class Node:
             torrent = await node.add(metainfo, Path("downloads"))
             await torrent.wait_complete()
 
-    `rng` is the source of all chance (default: the system's), `clock` tells Unix seconds, `open_disk`
-    makes the disk that holds a download directory.
+    `rng` is the source of all chance (default: the system's), `clock` tells Unix seconds,
+    `open_disk` makes the disk that holds a download directory.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Node:
         config: NodeConfig,
         *,
         rng: random.Random | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time,  # noqa: TID251 - this is the injected clock
         open_disk: Callable[[Path], Disk] = Directory,
     ) -> None:
         self.config = config
@@ -113,10 +113,8 @@ class Node:
                 torrent.stop()
             self._lobby.close()
             self._ticking.cancel()
-            if isinstance(error, asyncio.CancelledError):  # perhaps the group's own doing
-                await self._tasks.__aexit__(kind, error, trace)
-            else:
-                await self._tasks.__aexit__(None, None, None)
+            # Whatever ended the body, cancellation too, the torrents leave politely.
+            await self._tasks.__aexit__(None, None, None)
         finally:
             await self._close_shared()
 

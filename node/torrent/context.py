@@ -17,7 +17,7 @@ from tracker.http_client import HttpTrackers
 
 @dataclass(slots=True)
 class ConnectionCount:
-    """Peer connections of the whole node against their limit, and dials under way against theirs."""
+    """Peer connections of the whole node and dials under way, each against their limit."""
 
     limit: int
     half_open_limit: int

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 REVEAL_SECONDS = 5.0
 """Between two looks at pieces that got stuck at a peer (`FirstCopy` waits for thirty)."""
 
+INTEREST_SECONDS = 2.0
+"""In which a peer says that it wants a piece it was shown: longer than a slow round trip."""
+
 
 class Disclosure:
     """Tells peers what we have, by bitfield and `have`.
 
-    While we are the only full copy, pieces are revealed one by one as `FirstCopy` decides; that ends
-    when the peers hold a copy between them, or when another seed turns up.
+    While we are the only full copy, pieces are revealed one by one as `FirstCopy` decides; that
+    ends when the peers hold a copy between them, or when another seed turns up.
     """
 
     def __init__(self, torrent: "Torrent") -> None:
@@ -91,14 +94,13 @@ class Disclosure:
             self._first_copy.peer_left(session)
 
     def verified(self, index: int) -> None:
-        """We completed a piece: tell everybody but plain seeds.
+        """We completed a piece: tell everybody.
 
-        A peer that has it already is told too: a seed that reveals pieces one by one (BEP 16) waits
-        for this, even when it has revealed them all; it does not say that it only uploads.
+        Those who have it want to know too: a seed counts the copies, and one that reveals pieces
+        one by one (BEP 16) waits for this before it reveals another.
         """
         for session in self._torrent.sessions:
-            if not (session.upload_only and self._torrent.picker.is_seed(session)):
-                self._say(session, (index,))
+            self._say(session, (index,))
 
     def may_ask(self, session: PeerSession, index: int) -> bool:
         """Whether a peer was told that we have this piece."""
@@ -107,8 +109,18 @@ class Disclosure:
         return bool(self._torrent.picker.have >> index & 1)
 
     def tick(self, now: float) -> None:
-        """Every few seconds: pieces that got stuck are revealed to another peer."""
-        if self._first_copy is not None and now >= self._next_look:
+        """About once a second: who wants nothing of what it was shown is shown everything, for it
+        may want few files only; pieces that got stuck are revealed to another peer.
+        """
+        first_copy = self._first_copy
+        if first_copy is None:
+            return
+        for session in self._torrent.sessions:
+            if session.connection.protocol.peer_interested:
+                session.wants_nothing_since = now
+            elif now - session.wants_nothing_since >= INTEREST_SECONDS:
+                self._say(session, first_copy.reveal_all(session))
+        if now >= self._next_look:
             self._next_look = now + REVEAL_SECONDS
             for session in self._torrent.sessions:
                 self._reveal(session)

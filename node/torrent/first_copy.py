@@ -126,9 +126,7 @@ class FirstCopy(Generic[P]):
         )
         self._judge(leecher, window)
         if self.is_done:
-            rest = self._everything & ~(leecher.revealed | leecher.bits)
-            leecher.revealed |= rest
-            return list(set_bits(rest))
+            return self.reveal_all(peer)
         chosen: list[int] = []
         while len(leecher.open) < (window if unchoked else 1) and not leecher.is_silent:
             index = self._next(leecher, now)
@@ -140,6 +138,13 @@ class FirstCopy(Generic[P]):
                 self._unassigned &= ~(1 << index)
             chosen.append(index)
         return chosen
+
+    def reveal_all(self, peer: P) -> list[int]:
+        """Everything a peer was not told of: for one that wants nothing of what it was shown."""
+        leecher = self._leechers[peer]
+        rest = self._everything & ~(leecher.revealed | leecher.bits)
+        leecher.revealed |= rest
+        return list(set_bits(rest))
 
     def _judge(self, leecher: _Leecher, window: int) -> None:
         silent = (leecher.revealed & leecher.bits & ~self._twice).bit_count()

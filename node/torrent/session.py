@@ -1,9 +1,9 @@
 """One connected peer of a swarm: what it has, what we owe it, what it owes us.
 
-Threats: everything a peer may say has passed `node.peer` (well formed, legal, in range); what is left
-is what only the torrent can judge: requests for pieces we do not have (rejected, counted), a queue
-without end (bounded), promises that are not kept (snubbed, its blocks go to others), lies about
-pieces (availability only orders the choice), corrupt blocks (see `smart_ban`).
+Threats: everything a peer may say has passed `node.peer` (well formed, legal, in range). What is
+left is what only the torrent can judge: requests for pieces we do not have or did not show
+(rejected), a queue without end (bounded), promises that are not kept (snubbed, its blocks go to
+others), lies about pieces (availability only orders the choice), corrupt blocks (`smart_ban`).
 """
 
 import asyncio
@@ -77,6 +77,7 @@ class PeerSession:
         "torrent",
         "up",
         "upload_only",
+        "wants_nothing_since",
     )
 
     def __init__(
@@ -102,6 +103,8 @@ class PeerSession:
         self.up = Rate(now)
         self.upload_only = False
         """The peer says it wants nothing more (BEP 21)."""
+        self.wants_nothing_since = now
+        """When the peer was last seen, by `Disclosure`, to want something of ours."""
         self._allowed = 0
         """Pieces we may ask for while choked (BEP 6)."""
         self._allowance: asyncio.TimerHandle | None = None
@@ -202,8 +205,7 @@ class PeerSession:
     def _gained(self, bits: int) -> None:
         self.torrent.picker.peer_has(self, bits)
         self.update_interest()
-        self.torrent.disclosure.peer_gained(self)
-        self.torrent.consider_dropping(self)
+        self.torrent.peer_gained(self)
 
     def update_interest(self) -> None:
         """Tell the peer whether we want something it has."""
@@ -272,7 +274,9 @@ class PeerSession:
     # What it asked for
 
     def _on_request(self, index: int, begin: int, length: int) -> None:
-        if not self.torrent.disclosure.may_ask(self, index) or not self.queue.add((index, begin, length)):
+        if not self.torrent.disclosure.may_ask(self, index) or not self.queue.add(
+            (index, begin, length)
+        ):
             self.connection.protocol.reject(index, begin, length)
 
     def choke(self) -> None:

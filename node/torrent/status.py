@@ -55,6 +55,8 @@ class TorrentStatus:
     peers: int
     seeds: int
     known_peers: int
+    complete_peers: int
+    """Distinct peers seen to have everything, in this run."""
     pieces: int
     piece_count: int
     availability: float

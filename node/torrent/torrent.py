@@ -1,7 +1,7 @@
 """One swarm: what is on disk, who is connected, and what happens next.
 
-The policies (picker, choker, peer list, limits) decide; this module acts on their answers. It is the
-only owner of its state: everything here runs on the event loop and, between two awaits, alone.
+The policies (picker, choker, peer list, limits) decide; this module acts on their answers. It is
+the only owner of its state: everything runs on the event loop and, between two awaits, alone.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any
 
 from formats.endpoint import Endpoint
 from formats.errors import StorageError
-from formats.identifiers import InfoHash
+from formats.identifiers import InfoHash, PeerId
 from formats.metainfo import Metainfo
 from node.peer.connection import PeerConnection
 from node.peer.events import HandshakeReceived
@@ -28,8 +28,9 @@ from node.torrent.dial_budget import ban_key
 from node.torrent.dialer import Dialer
 from node.torrent.disclosure import Disclosure
 from node.torrent.discovery import Discovery
-from node.torrent.options import Priority, TorrentOptions
 from node.torrent.known_peer import Source, SourceKind, allow_by_class
+from node.torrent.options import Priority, TorrentOptions
+from node.torrent.partial_piece import Request
 from node.torrent.peer_list import PeerList
 from node.torrent.piece_picker import BlockOutcome, PiecePicker
 from node.torrent.rates import Rate
@@ -37,13 +38,14 @@ from node.torrent.session import PeerSession
 from node.torrent.snapshot import take_snapshot
 from node.torrent.status import State, TorrentStatus
 from node.torrent.token_bucket import TokenBucket
-from node.torrent.partial_piece import Request
 from node.torrent.upload_queue import MAX_QUEUED
 
 FLUSH_SECONDS = 2.0
 """Between two syncs of what was verified: what a power cut may cost (F5)."""
 DISK_RETRY_SECONDS = 60.0
 """Before a torrent that the disk refused is tried again (F1)."""
+COMPLETE_PEERS = 4_096
+"""Peers remembered as complete, 20 bytes each."""
 CLIENT = "everswarm 0.1"
 
 
@@ -100,6 +102,8 @@ class Torrent:
         self.up = Rate(now)
         self.wasted = 0
         """Payload bytes nobody asked for; the picker counts what was not needed."""
+        self.complete_peers: dict[PeerId, None] = {}
+        """Peers seen to have everything; the first COMPLETE_PEERS of them."""
         self.sources: dict[str, int] = {}
         """Payload bytes by the kind of source that first named the peer."""
         self.discovery = Discovery(self)
@@ -123,16 +127,15 @@ class Torrent:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                opening = self.start(self._open())
+                self.start(self._open())
                 await self._stop_requested.wait()
                 self._tasks = None
-                opening.cancel()
                 self._dialer.close()
                 for session in list(self.sessions):
                     session.connection.close("the torrent stopped")
-                await self.discovery.stop()
                 for task in list(self._running):
                     task.cancel()
+                await self.discovery.stop()
         finally:
             self._tasks = None
             self.state = State.STOPPED
@@ -364,6 +367,13 @@ class Torrent:
             self._give_slots(now)
             self._refill_all(now)
 
+    def peer_gained(self, session: PeerSession) -> None:
+        """A peer has more pieces than before."""
+        if self.picker.is_seed(session) and len(self.complete_peers) < COMPLETE_PEERS:
+            self.complete_peers[session.peer_id] = None
+        self.disclosure.peer_gained(session)
+        self.consider_dropping(session)
+
     def consider_dropping(self, session: PeerSession) -> None:
         """Two that want nothing of each other make room for others (BEP 21)."""
         if not self.picker.is_finished:
@@ -447,6 +457,8 @@ class Torrent:
 
     def read_failed(self, error: StorageError) -> None:
         """Verified bytes could not be read: the piece may not be ours any more (F3, F7)."""
+        if not self.is_running:
+            return  # the torrent stops: the next start finds out
         if isinstance(error, MissingData):
             self.start(self._recover(1 << error.piece))
         else:
@@ -454,7 +466,7 @@ class Torrent:
 
     async def _recover(self, pieces: int) -> None:
         await self._look_again(pieces)
-        if self.picker.is_finished or self.state is not State.SEEDING:
+        if self.picker.is_finished or self.state not in (State.SEEDING, State.DOWNLOADING):
             return
         if self.options.seed_existing:
             self._fail(NotWhole(self.metainfo.name))

@@ -412,10 +412,10 @@ class NotingTracker:
                 await reader.read()
                 return
             body = bencode.encode({b"interval": self.interval, b"peers": pack_many(self.peers)[0]})
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body))
+            writer.write(
+                b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+            )
             writer.write(body)
             await writer.drain()
         finally:
             writer.close()
-
-
