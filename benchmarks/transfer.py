@@ -1,6 +1,6 @@
 """B1 and B22: 1 GiB from one seed process to one leech process, beside libtorrent.
 
-Plaintext TCP on loopback, tmpfs, 1 MiB pieces, the seed on one core and the leech on another; rounds
+Plaintext TCP on loopback, tmpfs, 1 MiB pieces, the seed on one core, the leech on another; rounds
 interleave the programs and the figures are medians of the ratios of a round. `whole` runs from the
 moment the leech is told of the seed until it is complete, `steady` from its first verified piece.
 """

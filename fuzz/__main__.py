@@ -32,7 +32,7 @@ def load(name: str) -> ModuleType:
 
 
 def run(target: ModuleType, *, runs: int, seed: int) -> float:
-    """Execute `runs` mutated inputs; returns executions per second. What the parser raises flies."""
+    """Execute `runs` mutated inputs; returns executions per second. What is raised flies."""
     rng = random.Random(seed)
     seeds: list[bytes] = list(target.SEEDS)
     for data in seeds:

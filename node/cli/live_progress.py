@@ -55,7 +55,7 @@ class LiveProgress:
         self._why = reason
 
     def complete(self, status: TorrentStatus, *, seconds: float, path: Path) -> None:
-        self._live.update(Text(""))
+        self._live.update(Text(""), refresh=True)
         self._console.print(Text(completion(status, seconds)), soft_wrap=True)
 
     def close(self) -> None:
