@@ -58,7 +58,7 @@ def _parse(text: str, base: URL | None = None) -> URL | None:
         url = URL(text, encoded=_is_clean(text))  # what is not clean is escaped
         url = url if base is None else base.join(url)
         usable = url.port != 0 and _is_clean(url.raw_host or "")
-    except ValueError:
+    except (ValueError, IndexError):  # the latter for a bracket before an empty host
         return None
     return url if usable else None
 

@@ -51,6 +51,7 @@ def test_redirects_are_relative_to_where_they_came_from(location: str, target: s
     [
         ("", "leads nowhere"),
         ("http://[::1", "leads nowhere"),
+        ("//[::1]@", "leads nowhere"),
         ("ftp://t.example/", "something else than http"),
         ("file:///etc/passwd", "something else than http"),
         ("gopher://t.example:70/", "something else than http"),
