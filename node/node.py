@@ -30,6 +30,8 @@ TICK_SECONDS = 1.0
 """The one clock of the node: all deadlines of its torrents and peers are looked at this often."""
 DISK_THREADS = 2
 """Threads that hash, read and write; both release the interpreter while they do."""
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, None)
+"""What machines without IPv6 answer; asyncio's own sentence carries no number."""
 STOP_SECONDS = 5.0
 """The longest a polite stop may take (F13)."""
 
@@ -190,9 +192,11 @@ class Node:
         for host in hosts:
             try:
                 server = await self._loop.create_server(self._lobby.welcome, host, port)
+                if not server.sockets:  # what asyncio makes of a family the kernel lacks
+                    raise OSError(errno.EAFNOSUPPORT, "there is no such kind of address here")
             except OSError as error:
-                if self._servers and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                    continue  # no IPv6 on this machine
+                if self._servers and error.errno in _NO_IPV6:
+                    continue
                 for server in self._servers:
                     server.close()
                 self._servers.clear()

@@ -118,6 +118,8 @@ class PeerList:
         if known is not None:
             known.named(source, now)
             known.seed = known.seed or seed
+            if known.worked and not known.busy and source.kind is SourceKind.TRACKER:
+                known.due = min(known.due, now)  # a tracker saw it lately: its failures may be ours
             return False
         known = new_peer(endpoint, source, now, seed=seed)
         if known.is_hearsay and not self._has_room_for_hearsay(endpoint, source):
@@ -192,8 +194,8 @@ class PeerList:
         hearsay = known.is_hearsay
         if hearsay and is_low_port(known.endpoint.port) and len(known.sources) == 1:
             return False
-        if not self._budget.may_dial(known.endpoint, now, hearsay=hearsay):
-            return False
+        if not (known.worked or self._budget.may_dial(known.endpoint, now, hearsay=hearsay)):
+            return False  # an address that worked is a peer's and no victim's
         self._budget.dialled(known.endpoint, now, hearsay=hearsay)
         known.busy = True
         known.renewed = False

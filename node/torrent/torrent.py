@@ -46,6 +46,9 @@ DISK_RETRY_SECONDS = 60.0
 """Before a torrent that the disk refused is tried again (F1)."""
 COMPLETE_PEERS = 4_096
 """Peers remembered as complete, 20 bytes each."""
+SESSIONS_PER_IP = 4
+"""Peers of one torrent at one address (households share one): more would let a single stranger
+take all connections of the node."""
 CLIENT = "everswarm 0.1"
 
 
@@ -322,12 +325,18 @@ class Torrent:
             return "the peer is banned"
         if connections.open >= connections.limit:
             return "too many connections"
+        key = ban_key(connection.remote)
+        same = sum(ban_key(session.connection.remote) == key for session in self.sessions)
+        if same >= SESSIONS_PER_IP:
+            return "too many connections from one address"
         for session in list(self.sessions):
             if session.peer_id != introduction.peer_id:
                 continue
             ours = keeps_outgoing(self.context.peer_id, introduction.peer_id)
-            if connection.is_outgoing == session.connection.is_outgoing or (
-                connection.is_outgoing is not ours
+            if (
+                connection.is_outgoing == session.connection.is_outgoing
+                or connection.is_outgoing is not ours
+                or connection.remote.host != session.connection.remote.host  # anybody may say so
             ):
                 return "the peer is connected already"
             session.connection.close("another connection to the peer is kept")

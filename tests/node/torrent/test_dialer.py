@@ -6,12 +6,15 @@ import pytest
 
 from formats.endpoint import Endpoint
 from formats.identifiers import PeerId
+from node.peer.messages import KEEP_ALIVE
+from node.torrent.dial_budget import FAILURES
 from node.torrent.dialer import DIALS_PER_TURN, WANTED_PEERS
 from node.torrent.known_peer import Source, SourceKind
 from simulation.network import Network
 from tests.node.torrent.swarm import (
     PIECE,
     PORT,
+    NotingTracker,
     Stranger,
     Us,
     dial,
@@ -128,7 +131,7 @@ def test_a_dial_that_is_refused_after_the_handshake_counts_once(why: str) -> Non
         async with sharing(net, METAINFO, HALF, max_connections=2) as us:
             hear_of(us, there.endpoint)
             if why == "duplicate":
-                await dial(net, us, Stranger(METAINFO, peer_id=theirs), name="elsewhere")
+                await dial(net, us, Stranger(METAINFO, peer_id=theirs))
             elif why == "banned":
                 us.torrent.peer_list.ban(there.host.address, loop().time())
             else:
@@ -141,6 +144,27 @@ def test_a_dial_that_is_refused_after_the_handshake_counts_once(why: str) -> Non
         there.close()
 
     play(main)
+
+
+def test_x6_an_address_that_answers_is_not_left_alone_although_it_is_refused() -> None:
+    """One that is connected already, by its own call, is a peer all the same."""
+    theirs = PeerId(b"~" * 20)
+
+    async def main(net: Network) -> None:
+        there = await listen(net, METAINFO, peer_id=theirs)
+        async with sharing(net, METAINFO, HALF) as us:
+            other = await dial(net, us, Stranger(METAINFO, peer_id=theirs))
+            hear_of(us, there.endpoint)
+            for _ in range(20):
+                await asyncio.sleep(60)
+                other.send(KEEP_ALIVE)
+            assert len(there.strangers) >= FAILURES
+            budget = us.node.context.dial_budget
+            assert budget.may_dial(there.endpoint, loop().time(), hearsay=False)
+            assert half_open(us) == 0
+        there.close()
+
+    play(main, within=2000)
 
 
 def test_a_stop_gives_up_every_dial() -> None:
@@ -172,8 +196,6 @@ def test_a_stop_gives_up_every_dial() -> None:
 
 def test_a_dial_that_succeeds_while_we_stop_leaves_nothing_open() -> None:
     async def main(net: Network) -> None:
-        from tests.node.torrent.swarm import NotingTracker
-
         tracker = await NotingTracker(net.host("tracker"), silent=True).start()
         metainfo, _ = made(8, trackers=(tracker.url,))
         far = net.host("far", latency=1.5)

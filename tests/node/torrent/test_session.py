@@ -8,7 +8,7 @@ import pytest
 from node.peer import messages
 from node.peer.connection import PeerConnection
 from node.peer.events import Event
-from node.peer.messages import Block, Cancel, Choke, MessageId, Reject, Request, Unchoke
+from node.peer.messages import Block, Cancel, Choke, MessageId, Request, Unchoke
 from node.torrent.request_choice import END_GAME_DUPLICATES
 from node.torrent.upload_queue import MAX_QUEUED
 from simulation.network import Network
@@ -373,22 +373,21 @@ def test_p8_blocks_nobody_asked_for_are_waste_and_end_the_connection() -> None:
     play(main)
 
 
-def test_haves_go_to_all_but_plain_seeds() -> None:
-    """A seed that does not say so may be one that waits for them to reveal more (BEP 16)."""
+def test_a_verified_piece_is_told_to_everybody_once() -> None:
+    """Also to those that have it: a seed that reveals pieces one by one (BEP 16) waits for it."""
 
     async def main(net: Network) -> None:
-        async with sharing(net, METAINFO) as us:
+        async with sharing(net, METAINFO, DATA[:PIECE]) as us:
             leecher = await dial(net, us, Stranger(METAINFO), name="leecher")
             leecher.has(0)
             seed = await dial(net, us, Stranger(METAINFO, react=gives(DATA)), name="seed")
-            seed.introduce(upload_only=True)
             seed.has()
             seed.unchoke()
             await us.torrent.wait_complete()
             await asyncio.sleep(1)
-            told = [payload for kind, payload in leecher.frames if kind == "HAVE"]
-            assert sorted(told) == [index(i) for i in range(8)]
-            assert "HAVE" not in dict(seed.frames)
+            for stranger in (leecher, seed):
+                told = [payload for kind, payload in stranger.frames if kind == "HAVE"]
+                assert sorted(told) == [index(i) for i in range(1, 8)]
 
     play(main)
 

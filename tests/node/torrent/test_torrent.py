@@ -9,12 +9,12 @@ import pytest
 from formats.endpoint import Endpoint
 from formats.errors import StorageError
 from formats.identifiers import PeerId
-from node.peer.events import Event
 from node.peer.messages import Unchoke
 from node.torrent.dial_budget import ban_key
 from node.torrent.known_peer import Source, SourceKind
 from node.torrent.options import Priority
 from node.torrent.status import State
+from node.torrent.torrent import SESSIONS_PER_IP
 from simulation.network import Network
 from tests.node.torrent.swarm import (
     BLOCK,
@@ -30,6 +30,7 @@ from tests.node.torrent.swarm import (
     listen,
     loop,
     made,
+    node_on,
     play,
     seed_on,
     sharing,
@@ -173,10 +174,39 @@ def test_p16_a_second_connection_of_a_peer_id_is_refused(greater: bool) -> None:
     async def main(net: Network) -> None:
         async with sharing(net, METAINFO, HALF) as us:
             first = await dial(net, us, Stranger(METAINFO, peer_id=theirs))
-            second = await dial(net, us, Stranger(METAINFO, peer_id=theirs), name="second")
+            second = await dial(net, us, Stranger(METAINFO, peer_id=theirs))
             assert second.closed
             assert not first.closed
             assert us.torrent.status().peers == 1
+
+    play(main)
+
+
+def test_p16_who_takes_a_peers_id_at_another_address_does_not_push_it_out() -> None:
+    theirs = PeerId(b"~" * 20)  # by the rule their call would be kept, not ours
+
+    async def main(net: Network) -> None:
+        there = await listen(net, METAINFO, peer_id=theirs)
+        async with sharing(net, METAINFO, HALF, peers=(there.endpoint,)) as us:
+            await until(lambda: us.torrent.sessions)
+            thief = await dial(net, us, Stranger(METAINFO, peer_id=theirs), name="thief")
+            assert thief.closed
+            (session,) = us.torrent.sessions
+            assert session.endpoint == there.endpoint
+        there.close()
+
+    play(main)
+
+
+def test_one_address_may_have_a_few_connections() -> None:
+    async def main(net: Network) -> None:
+        async with sharing(net, METAINFO, HALF) as us:
+            strangers = [
+                await dial(net, us, Stranger(METAINFO)) for _ in range(SESSIONS_PER_IP + 1)
+            ]
+            closed = [stranger.closed for stranger in strangers]
+            assert closed == [False] * SESSIONS_PER_IP + [True]
+            assert not (await dial(net, us, Stranger(METAINFO), name="other")).closed
 
     play(main)
 
@@ -301,6 +331,27 @@ def test_f1_a_full_disk_stops_the_download_not_the_seeding_and_is_tried_again() 
     play(main, within=200)
 
 
+def test_f1_what_others_were_asked_for_is_taken_back_when_the_disk_refuses() -> None:
+    async def main(net: Network) -> None:
+        disk = disk_of(net.host("us"))
+        disk.capacity = 0
+        async with sharing(net, METAINFO, disk=disk) as us:
+            slow = await dial(net, us, Stranger(METAINFO), name="slow")
+            slow.has(0b0001_1111)
+            slow.unchoke()
+            await until(lambda: len(slow.asked) == 10)
+            quick = await dial(net, us, Stranger(METAINFO, react=gives(DATA)), name="quick")
+            quick.has(0b1000_0000)
+            quick.unchoke()
+            await until(lambda: us.torrent.state is State.ERROR)
+            await asyncio.sleep(1)
+            cancelled = [payload for kind, payload in slow.frames if kind == "CANCEL"]
+            assert cancelled == [payload for kind, payload in slow.frames if kind == "REQUEST"]
+            assert slow.frames[-1][0] == "NOT_INTERESTED"
+
+    play(main)
+
+
 def test_f1_a_disk_that_stays_full_is_tried_every_minute() -> None:
     async def main(net: Network) -> None:
         disk = disk_of(net.host("us"))
@@ -358,7 +409,7 @@ def test_f7_a_piece_that_cannot_be_read_any_more_is_wanted_again(loss: str) -> N
                 disk.remove(NAME)
             if loss == "truncated":
                 disk.open(NAME, write=True).write(memoryview(HALF), 0)
-            us.torrent.storage._payload.close()  # noqa: SLF001 - as if the file had not been open
+            us.torrent.storage._payload.close()  # as if it had not been open
             leecher.ask((6, 0, BLOCK), (6, BLOCK, BLOCK))
             await until(lambda: len(leecher.rejected) == 2)
             assert leecher.blocks == []
@@ -384,7 +435,7 @@ def test_f7_a_leecher_that_loses_a_piece_becomes_interested_in_who_has_it() -> N
             other.unchoke()
             leecher = await reading(net, us)
             disk.remove(NAME)
-            us.torrent.storage._payload.close()  # noqa: SLF001 - as if the file had not been open
+            us.torrent.storage._payload.close()  # as if it had not been open
             assert "INTERESTED" not in dict(other.frames)
             leecher.ask((0, 0, BLOCK))
             await until(lambda: leecher.rejected)
@@ -440,8 +491,6 @@ def test_a_stop_during_the_check_is_polite_too() -> None:
     async def main(net: Network) -> None:
         disk = disk_of(net.host("us"), DATA)
         disk.rate = 10_000
-        from tests.node.torrent.swarm import node_on
-
         with net.hosts["us"]:
             async with node_on(net.hosts["us"], disk) as node:
                 torrent = await node.add(METAINFO, Path("/d"))
@@ -454,7 +503,7 @@ def test_a_stop_during_the_check_is_polite_too() -> None:
 
 
 def test_a_torrent_that_is_removed_leaves_the_others_running() -> None:
-    other, content = made(4)
+    other, _ = made(4)
 
     async def main(net: Network) -> None:
         async with sharing(net, METAINFO, HALF) as us:
@@ -475,8 +524,6 @@ def test_events_before_the_check_ends_are_refused() -> None:
     """A peer that calls while we hash is sent away with our handshake and nothing else."""
 
     async def main(net: Network) -> None:
-        from tests.node.torrent.swarm import node_on
-
         disk = disk_of(net.host("us"), DATA)
         disk.rate = 10_000
         with net.hosts["us"]:
@@ -504,9 +551,8 @@ def test_sources_are_counted_by_kind() -> None:
 
 def test_the_first_piece_is_told() -> None:
     async def main(net: Network) -> None:
-        answered: list[Event] = []
         async with sharing(net, METAINFO) as us:
-            waiting = asyncio.ensure_future(us.torrent.wait_first_piece())
+            waiting = asyncio.create_task(us.torrent.wait_first_piece())
             stranger = await dial(net, us, Stranger(METAINFO, react=gives(DATA)))
             stranger.has(0b100)
             await asyncio.sleep(5)
@@ -514,6 +560,5 @@ def test_the_first_piece_is_told() -> None:
             stranger.unchoke()
             await waiting
             assert us.torrent.status().pieces == 1
-        assert answered == []
 
     play(main)
