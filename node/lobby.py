@@ -40,14 +40,13 @@ class Lobby:
             loop=self._context.loop,
             buffer=self._context.receive_buffer,
         )
+        if len(self._waiting) >= self._most:
+            next(iter(self._waiting)).close("too many unfinished handshakes")
         self._waiting[connection] = None
         return connection
 
     def tick(self, now: float) -> None:
-        """About once a second: deadlines, and room for the newest."""
-        connections = list(self._waiting)
-        for connection in connections[: max(0, len(connections) - self._most)]:
-            connection.close("too many unfinished handshakes")
+        """About once a second: deadlines, and who holds too many."""
         by_ip: dict[str, int] = {}
         for connection in list(self._waiting):
             connection.tick(now)

@@ -32,8 +32,10 @@ DISK_THREADS = 2
 """Threads that hash, read and write; both release the interpreter while they do."""
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, None)
 """What machines without IPv6 answer; asyncio's own sentence carries no number."""
-STOP_SECONDS = 5.0
-"""The longest a polite stop may take (F13)."""
+
+
+class PortInUse(ConfigError):
+    """Another program listens there."""
 
 
 class Node:
@@ -180,7 +182,7 @@ class Node:
         for port in DEFAULT_PORTS:
             try:
                 await self._listen_on(["0.0.0.0", "::"], port)  # noqa: S104 - a peer is public
-            except ConfigError:
+            except PortInUse:
                 continue
             return
         raise ConfigError(
@@ -200,7 +202,7 @@ class Node:
                 for server in self._servers:
                     server.close()
                 self._servers.clear()
-                raise ConfigError(_why_not_listening(host, port, error)) from error
+                raise _why_not_listening(host, port, error) from error
             self._servers.append(server)
             port = server.sockets[0].getsockname()[1]
         self.context.listen_port = port
@@ -213,12 +215,12 @@ class Node:
         self._executor.shutdown(wait=True)
 
 
-def _why_not_listening(host: str, port: int, error: OSError) -> str:
-    where = str(Endpoint(host, port))
+def _why_not_listening(host: str, port: int, error: OSError) -> ConfigError:
+    refusal = f"cannot listen on {Endpoint(host, port)}"
     if error.errno == errno.EADDRINUSE:
-        return f"cannot listen on {where}: the port is in use; choose another with --listen"
+        return PortInUse(f"{refusal}: the port is in use; choose another with --listen")
     if error.errno == errno.EACCES:
-        return f"cannot listen on {where}: ports below 1024 need more rights; choose another"
+        return ConfigError(f"{refusal}: ports below 1024 need more rights; choose another")
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"cannot listen on {where}: this machine has no such address"
-    return f"cannot listen on {where}: {error.strerror or error}"
+        return ConfigError(f"{refusal}: this machine has no such address")
+    return ConfigError(f"{refusal}: {error.strerror or error}")

@@ -153,10 +153,14 @@ class Announcer:
         self._wake.set()
 
     async def _say_stopped(self, tracker: TierTracker) -> None:
-        request = self._request(tracker, Event.STOPPED, numwant=0)
-        timeout = self.limits.stop_timeout
+        under_way = tracker.event if tracker.asked_at is not None else None
+        unsaid = tracker.completed_due and under_way is not Event.COMPLETED
+        events = [Event.COMPLETED, Event.STOPPED] if unsaid else [Event.STOPPED]
+        timeout = self.limits.stop_timeout / len(events)
         try:
-            await self._clients[tracker.url].announce(request, timeout=timeout)
+            for event in events:
+                request = self._request(tracker, event, numwant=0)
+                await self._clients[tracker.url].announce(request, timeout=timeout)
         except TrackerError as error:
             tracker.error = str(error)
 

@@ -1,6 +1,7 @@
 """Reaching out: from addresses we heard of to conversations."""
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from formats.endpoint import Endpoint
@@ -23,16 +24,15 @@ class Dialer:
 
     def __init__(self, torrent: "Torrent") -> None:
         self._torrent = torrent
-        self._dialling: dict[PeerConnection, None] = {}
-        self._connecting = 0
+        self._dials: dict[Endpoint, PeerConnection | None] = {}
+        """Dials under way; the connection is known once there is one."""
 
     def dial(self, now: float) -> None:
         """Begin as many dials as are wanted and allowed now."""
         torrent = self._torrent
-        connections = torrent.context.connections
         wanted = min(
-            WANTED_PEERS - len(torrent.sessions) - len(self._dialling) - self._connecting,
-            connections.room_for_dials,
+            WANTED_PEERS - len(torrent.sessions) - len(self._dials),
+            torrent.context.connections.room_for_dials,
             DIALS_PER_TURN,
         )
         if wanted <= 0 or not (torrent.may_download or torrent.is_complete):
@@ -40,58 +40,64 @@ class Dialer:
         for endpoint in torrent.peer_list.candidates(
             now, wanted, torrent.context.rng, seeding=torrent.is_complete
         ):
-            connections.half_open += 1
-            self._connecting += 1
+            self._dials[endpoint] = None
+            torrent.context.connections.half_open += 1
             torrent.start(self._dial(endpoint))
 
     def tick(self, now: float) -> None:
         """Deadlines of the handshakes under way."""
-        for connection in list(self._dialling):
-            connection.tick(now)
+        for connection in list(self._dials.values()):
+            if connection is not None:
+                connection.tick(now)
 
     def close(self) -> None:
         """Give up all dials."""
-        for connection in list(self._dialling):
-            connection.close("the torrent stopped")
+        for connection in list(self._dials.values()):
+            if connection is not None:
+                connection.close("the torrent stopped")
 
     async def _dial(self, endpoint: Endpoint) -> None:
         torrent = self._torrent
         context = torrent.context
-        local_addr = (context.local_address, 0) if context.local_address else None
+        greeting = Greeting(
+            partial(self._introduced, endpoint), lambda _, reason: self._failed(endpoint, reason)
+        )
         try:
             connection = await connect(
                 endpoint,
                 torrent.local_handshake(),
-                Greeting(self._introduced, self._failed),
+                greeting,
                 buffer=context.receive_buffer,
-                local_addr=local_addr,
+                local_addr=(context.local_address, 0) if context.local_address else None,
             )
-        except OSError:
-            context.connections.half_open -= 1
-            torrent.peer_list.dial_failed(endpoint, torrent.now())
-            return
+        except OSError as error:
+            self._failed(endpoint, str(error))
         except asyncio.CancelledError:
-            context.connections.half_open -= 1
+            self._settled(endpoint)
             raise
-        finally:
-            self._connecting -= 1
-        if connection.close_reason is None and isinstance(connection.owner, Greeting):
-            self._dialling[connection] = None
+        else:
+            if endpoint in self._dials:
+                self._dials[endpoint] = connection
 
-    def _introduced(self, connection: PeerConnection, introduction: HandshakeReceived) -> None:
+    def _introduced(
+        self, endpoint: Endpoint, connection: PeerConnection, introduction: HandshakeReceived
+    ) -> None:
         torrent = self._torrent
-        torrent.context.dial_budget.succeeded(connection.remote)
-        torrent.attach(connection, introduction, source=torrent.source_of(connection.remote))
+        torrent.context.dial_budget.succeeded(endpoint)
+        torrent.attach(connection, introduction, source=torrent.source_of(endpoint))
         if not isinstance(connection.owner, Greeting):  # else it was refused: `_failed` follows
-            self._settled(connection)
+            self._settled(endpoint)
 
-    def _failed(self, connection: PeerConnection, reason: str) -> None:
-        self._settled(connection)
-        torrent = self._torrent
-        if reason == Breach.OURSELVES:
-            torrent.peer_list.add_own(connection.remote)
-        torrent.peer_list.dial_failed(connection.remote, torrent.now())
+    def _failed(self, endpoint: Endpoint, reason: str) -> None:
+        if self._settled(endpoint):
+            if reason == Breach.OURSELVES:
+                self._torrent.peer_list.add_own(endpoint)
+            self._torrent.peer_list.dial_failed(endpoint, self._torrent.now())
 
-    def _settled(self, connection: PeerConnection) -> None:
-        self._dialling.pop(connection, None)
+    def _settled(self, endpoint: Endpoint) -> bool:
+        """The dial is over, one way or the other; False if that was known."""
+        if endpoint not in self._dials:
+            return False
+        del self._dials[endpoint]
         self._torrent.context.connections.half_open -= 1
+        return True

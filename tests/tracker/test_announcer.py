@@ -172,6 +172,16 @@ async def test_stopped_goes_in_parallel_to_those_that_know_us() -> None:
     assert board.timeouts[3:] == [5.0, 5.0]
 
 
+async def test_a_completion_nobody_heard_of_is_told_before_the_goodbye() -> None:
+    board = Board(a=good)
+    async with running(board, ["a"]) as (announcer, _):
+        await board.until(1)
+        announcer.completed()
+    await announcer.stop()
+    assert board.events()[1:] == [("a", Event.COMPLETED), ("a", Event.STOPPED)]
+    assert board.timeouts[1:] == [2.5, 2.5]
+
+
 async def test_c7_a_reached_peer_is_credited_to_its_tracker() -> None:
     board = Board(a=good, b=good)
     async with running(board, ["a"], ["b"]) as (announcer, _):
