@@ -12,6 +12,10 @@ from aiohttp import web
 
 import simulation
 from simulation import Host, Network
+from tests.swarm.content import KIB, content
+from tests.swarm.lying_disk import LyingDisk
+from tests.swarm.strangers import Flooder
+from tests.swarm.world import World
 
 
 def now() -> float:
@@ -122,10 +126,34 @@ async def swarm(network: Network) -> str:
     return network.digest()
 
 
-def digest_elsewhere(seed: int, hash_seed: int) -> str:
+async def whole_nodes(network: Network) -> str:
+    """Nodes of our own and a tracker; a liar, a stranger, a death and a partition among them."""
+    async with World(network, content(512 * KIB)) as world:
+        await world.tracker()
+        await world.seed()
+        liar = await world.join("liar", honest=False, disk=LyingDisk)
+        assert isinstance(liar.disk, LyingDisk)
+        liar.disk.one_in = 8
+        world.stranger(Flooder)
+        leechers = await world.leechers(6)
+        for host in network.hosts.values():
+            host.jitter, host.loss = 0.02, 0.02
+        await asyncio.sleep(1)
+        await leechers.pop().kill()
+        network.partition(leechers[0].host, [leecher.host for leecher in leechers[1:]])
+        await asyncio.sleep(2)
+        network.heal()
+        await world.complete(leechers)
+    return network.digest()
+
+
+PROGRAMS = {"swarm": swarm, "whole_nodes": whole_nodes}
+
+
+def digest_elsewhere(program: str, seed: int, hash_seed: int) -> str:
     """The digest of a run in a process of its own."""
     done = subprocess.run(
-        [sys.executable, __file__, str(seed)],
+        [sys.executable, __file__, program, str(seed)],
         cwd=Path(__file__).parent.parent,
         env={**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": "."},
         capture_output=True,
@@ -135,16 +163,19 @@ def digest_elsewhere(seed: int, hash_seed: int) -> str:
     return done.stdout.strip()
 
 
-def test_a_seed_gives_one_digest_whatever_the_process_and_its_hash_seed():
-    here = simulation.run(swarm, seed=1)
-    assert simulation.run(swarm, seed=1) == here
-    assert digest_elsewhere(1, hash_seed=1) == here
-    assert digest_elsewhere(1, hash_seed=2) == here
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_seed_gives_one_digest_whatever_the_process_and_its_hash_seed(program):
+    here = simulation.run(PROGRAMS[program], seed=1)
+    assert simulation.run(PROGRAMS[program], seed=1) == here
+    assert digest_elsewhere(program, 1, hash_seed=1) == here
+    assert digest_elsewhere(program, 1, hash_seed=2) == here
 
 
-def test_another_seed_gives_another_digest():
-    assert simulation.run(swarm, seed=1) != simulation.run(swarm, seed=2)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_another_seed_gives_another_digest(program):
+    main = PROGRAMS[program]
+    assert simulation.run(main, seed=1) != simulation.run(main, seed=2)
 
 
 if __name__ == "__main__":
-    print(simulation.run(swarm, seed=int(sys.argv[1])))
+    print(simulation.run(PROGRAMS[sys.argv[1]], seed=int(sys.argv[2])))
