@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.source_files import CreateError, SourceError, base_name, collect
+from formats.source_files import CreateError, base_name, collect
 
 
 def names(*paths: Path, **options: bool) -> list[str]:
@@ -73,9 +73,9 @@ def test_a_link_out_of_the_folder_is_refused_unless_allowed(folder: Path, tmp_pa
 
 def test_nothing_to_publish(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CreateError, match="nothing to publish: .*empty holds no data"):
+    with pytest.raises(CreateError, match=r"nothing to publish: .*empty holds no data"):
         collect((tmp_path / "empty",))
-    with pytest.raises(SourceError) as missing:
+    with pytest.raises(CreateError) as missing:
         collect((tmp_path / "missing",))
     assert str(tmp_path / "missing") in str(missing.value)
 
