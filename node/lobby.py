@@ -67,7 +67,7 @@ class Lobby:
     def _introduced(self, connection: PeerConnection, introduction: HandshakeReceived) -> None:
         self._waiting.pop(connection, None)
         torrent = self._torrents[introduction.info_hash]
-        torrent.attach(connection, introduction, source=Source(SourceKind.INCOMING))
+        torrent.members.attach(connection, introduction, source=Source(SourceKind.INCOMING))
 
     def _failed(self, connection: PeerConnection, reason: str) -> None:
         self._waiting.pop(connection, None)

@@ -21,6 +21,8 @@ from node.peer.receive_buffer import ReceiveBuffer
 
 WRITE_LIMIT = 4 << 20
 """Bytes a connection may have waiting to be sent: 256 blocks, a few milliseconds of a fast link."""
+LEAST_WRITE_LIMIT = 256 << 10
+"""Bytes; fewer would make system calls of single blocks."""
 SMALL_MESSAGE_ROOM = 1 << 20
 """Bytes of small messages that may wait beyond the write limit; then the peer is not reading."""
 WRITE_STALL_TIMEOUT = 120.0
@@ -64,10 +66,10 @@ class PeerConnection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_buffer", "_closing_timer", "_is_closed_reported", "_is_flush_requested",
-        "_is_gathering", "_is_reading_paused", "_loop", "_remainder", "_stalled_since",
-        "_taken_at_stall", "_transport", "_write_limit", "close_reason", "connected_at",
-        "last_received_at", "last_sent_at", "owner", "protocol", "received_bytes", "remote",
-        "sent_block_bytes", "sent_bytes", "writable",
+        "_is_gathering", "_is_reading_paused", "_loop", "_most_waiting", "_remainder",
+        "_stalled_since", "_taken_at_stall", "_transport", "_write_limit", "close_reason",
+        "connected_at", "last_received_at", "last_sent_at", "owner", "protocol",
+        "received_bytes", "remote", "sent_block_bytes", "sent_bytes", "writable",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +94,7 @@ class PeerConnection(asyncio.BufferedProtocol):
         self._loop = loop
         self._buffer = buffer
         self._write_limit = write_limit
+        self._most_waiting = write_limit + SMALL_MESSAGE_ROOM
         self._transport: asyncio.Transport | None = None
         self._remainder: bytes | bytearray = b""
         self._is_gathering = False
@@ -123,7 +126,7 @@ class PeerConnection(asyncio.BufferedProtocol):
         sock = transport.get_extra_info("socket")
         if sock is not None:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport.set_write_buffer_limits(high=self._write_limit // 2, low=self._write_limit // 4)
+        self._apply_write_limit()
         self.flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -201,6 +204,13 @@ class PeerConnection(asyncio.BufferedProtocol):
             self.sent_block_bytes += payload_bytes
             self.protocol.note_blocks_sent()
             self._write(self._transport, buffer)
+
+    def set_write_limit(self, size: int) -> None:
+        """Let about `size` bytes wait to be sent, within LEAST_WRITE_LIMIT and WRITE_LIMIT."""
+        limit = min(max(size, LEAST_WRITE_LIMIT), WRITE_LIMIT)
+        if not self._write_limit // 2 < limit < 2 * self._write_limit:
+            self._write_limit = limit
+            self._apply_write_limit()
 
     @property
     def write_room(self) -> int:
@@ -288,11 +298,16 @@ class PeerConnection(asyncio.BufferedProtocol):
             if was_introduced or not taken or self.close_reason is not None:
                 return data
 
+    def _apply_write_limit(self) -> None:
+        if self._transport is not None:
+            limit = self._write_limit
+            self._transport.set_write_buffer_limits(high=limit // 2, low=limit // 4)
+
     def _write(self, transport: asyncio.Transport, data: bytes | bytearray | memoryview) -> None:
         transport.write(data)
         self.sent_bytes += len(data)
         self.last_sent_at = self._loop.time()
-        if transport.get_write_buffer_size() > self._write_limit + SMALL_MESSAGE_ROOM:
+        if transport.get_write_buffer_size() > self._most_waiting:
             self.close(WRITE_STALLED)
 
     def _flush_requested(self) -> None:

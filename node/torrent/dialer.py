@@ -84,7 +84,7 @@ class Dialer:
     ) -> None:
         torrent = self._torrent
         torrent.context.dial_budget.succeeded(endpoint)
-        torrent.attach(connection, introduction, source=torrent.source_of(endpoint))
+        torrent.members.attach(connection, introduction, source=torrent.source_of(endpoint))
         if not isinstance(connection.owner, Greeting):  # else it was refused: `_failed` follows
             self._settled(endpoint)
 

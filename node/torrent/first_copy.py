@@ -28,6 +28,9 @@ WINDOW_BYTES = 2 * 1024 * 1024
 WINDOW_SECONDS = 2.0
 """Seconds of a peer's measured download that are open to it, at least."""
 
+LARGEST_SHARE = 4
+"""No peer has more than one piece in this many open: others come soon and want some too."""
+
 STALL_SECONDS = 30.0
 """A piece revealed for this long without a `have` is revealed to another peer too."""
 
@@ -60,6 +63,7 @@ class FirstCopy(Generic[P]):
     def __init__(self, piece_count: int, piece_length: int, rng: random.Random) -> None:
         self._everything = all_pieces(piece_count)
         self._piece_length = piece_length
+        self._most_open = max(WINDOW_PIECES, piece_count // LARGEST_SHARE)
         self._rng = rng
         self._leechers: dict[P, _Leecher] = {}
         self._out = 0
@@ -127,6 +131,9 @@ class FirstCopy(Generic[P]):
         self._judge(leecher, window)
         if self.is_done:
             return self.reveal_all(peer)
+        window = min(window, self._most_open)
+        if len(self._leechers) > 1:  # trust grows with every piece taken, as in TCP's slow start
+            window = min(window, WINDOW_PIECES + (leecher.revealed & leecher.bits).bit_count())
         chosen: list[int] = []
         while len(leecher.open) < (window if unchoked else 1) and not leecher.is_silent:
             index = self._next(leecher, now)

@@ -5,8 +5,9 @@ Threats: a peer that unchokes us and sends nothing (P9, P10, P12) must not hold 
 
 from node.peer.messages import BLOCK_SIZE
 
-INITIAL_DEPTH = 32
-"""Blocks asked for before anything was measured: half a MiB, so a fast peer is busy at once."""
+INITIAL_DEPTH = 8
+"""Blocks asked for before anything was measured: enough to double every round trip on a fast
+link, few enough to leave a small torrent's blocks for other peers."""
 
 MINIMUM_DEPTH = 4
 """Blocks: below this a slow peer would wait for us between two blocks."""

@@ -54,6 +54,16 @@ REFILL_SHARE = 4
 """The pipeline is refilled when a quarter of it has drained: requests go out, and are served, in
 runs rather than one by one."""
 
+BURST_BYTES = 1 << 20
+"""Payload read and written together at most."""
+
+SEND_AHEAD_SECONDS = 1.0
+"""Of upload that may wait in the connection: what was sent ahead can be neither cancelled nor
+choked away."""
+
+FIRST_SEND_AHEAD = 1 << 20
+"""Bytes that may wait before the rate is known."""
+
 SHORTEST_WAIT = 0.01
 """Seconds; a limit is looked at again no sooner, so that bursts stay worth a system call."""
 
@@ -96,6 +106,7 @@ class PeerSession:
         """The address to reach the peer at: its listening port once that is known."""
         self.source = source
         """The kind of source that first named this address."""
+        connection.set_write_limit(FIRST_SEND_AHEAD)
         self.client = client_name(peer_id)
         self.pipeline = RequestPipeline(now)
         self.queue = UploadQueue()
@@ -159,9 +170,9 @@ class PeerSession:
             case Reject(index, begin, _):
                 torrent.picker.request_rejected(self, index, begin)
             case Interested():
-                torrent.peer_interested(self, now)
+                torrent.upload_slots.interested(self, now)
             case NotInterested():
-                torrent.peer_not_interested(self, now)
+                torrent.upload_slots.not_interested(self, now)
             case Cancel(index, begin, length):
                 if self.queue.cancel((index, begin, length)):
                     self.connection.protocol.reject(index, begin, length)
@@ -189,7 +200,7 @@ class PeerSession:
         if self._allowance is not None:
             self._allowance.cancel()
         self.queue.clear()
-        self.torrent.session_closed(self, reason)
+        self.torrent.members.left(self)
 
     def _introduced(self, handshake: ExtensionHandshake) -> None:
         self.client = handshake.client or self.client
@@ -197,15 +208,15 @@ class PeerSession:
         self.pipeline.set_peer_queue(handshake.request_queue)
         if handshake.listen_port and not self.connection.is_outgoing:
             self.endpoint = Endpoint(self.endpoint.host, handshake.listen_port)
-            self.torrent.learned_address(self)
-        self.torrent.consider_dropping(self)
+            self.torrent.members.learned_address(self)
+        self.torrent.members.consider_dropping(self)
 
     # What it has, what we want
 
     def _gained(self, bits: int) -> None:
         self.torrent.picker.peer_has(self, bits)
         self.update_interest()
-        self.torrent.peer_gained(self)
+        self.torrent.members.gained(self)
 
     def update_interest(self) -> None:
         """Tell the peer whether we want something it has."""
@@ -262,6 +273,7 @@ class PeerSession:
 
     def tick(self, now: float) -> None:
         """About once a second: deadlines, and what a slow peer keeps from others."""
+        self.connection.set_write_limit(int(self.up.rate(now) * SEND_AHEAD_SECONDS))
         self.connection.tick(now)
         if self.connection.close_reason is not None:
             return
@@ -317,7 +329,8 @@ class PeerSession:
         try:
             while len(self.queue) and self.connection.write_room > 0:
                 now = torrent.now()
-                wish = min(len(self.queue) * self.queue.next_length, 1 << 20)
+                room = max(self.connection.write_room, self.queue.next_length)
+                wish = min(len(self.queue) * self.queue.next_length, BURST_BYTES, room)
                 allowance = take_all(torrent.upload_limits, wish, now)
                 burst = self.queue.take(allowance)
                 size = sum(length for _, _, length in burst)
@@ -336,15 +349,15 @@ class PeerSession:
     async def _send(self, burst: list[RequestKey], size: int) -> None:
         torrent = self.torrent
         try:
-            buffer = await read_burst(burst, torrent.picker.piece_length, torrent.read)
+            buffer = await read_burst(burst, torrent.picker.piece_length, torrent.piece_store.read)
         except StorageError as error:
             for request in burst:
                 self.connection.protocol.reject(*request)
-            torrent.read_failed(error)
+            torrent.piece_store.read_failed(error)
             return
         if self.connection.close_reason is not None:
             return
         self.connection.write_blocks(buffer, size)
         now = torrent.now()
         self.up.add(size, now)
-        torrent.sent(self, burst, size)
+        torrent.up.add(size, now)

@@ -34,7 +34,7 @@ def take_snapshot(torrent: "Torrent") -> TorrentStatus:
         peers=len(torrent.sessions),
         seeds=sum(picker.is_seed(session) for session in torrent.sessions),
         known_peers=len(torrent.peer_list),
-        complete_peers=len(torrent.complete_peers),
+        complete_peers=len(torrent.members.complete),
         pieces=have.bit_count(),
         piece_count=picker.piece_count,
         availability=_availability(torrent),

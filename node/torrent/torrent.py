@@ -5,51 +5,38 @@ the only owner of its state: everything runs on the event loop and, between two 
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 from formats.endpoint import Endpoint
 from formats.errors import StorageError
-from formats.identifiers import InfoHash, PeerId
+from formats.identifiers import InfoHash
 from formats.metainfo import Metainfo
-from node.peer.connection import PeerConnection
-from node.peer.events import HandshakeReceived
-from node.peer.extension import ExtensionHandshake
-from node.peer.handshake import Handshake, keeps_outgoing
+from node.peer.handshake import Handshake
 from node.peer.messages import Block
-from node.storage.errors import MissingData, SyncFailed
 from node.storage.resume import ResumeRecord
 from node.storage.storage import Storage
 from node.torrent import bitfield
-from node.torrent.choker import ROUND_SECONDS, Choker, PeerState
 from node.torrent.context import NodeContext
-from node.torrent.dial_budget import ban_key
 from node.torrent.dialer import Dialer
 from node.torrent.disclosure import Disclosure
 from node.torrent.discovery import Discovery
 from node.torrent.known_peer import Source, SourceKind, allow_by_class
+from node.torrent.members import Members
 from node.torrent.options import Priority, TorrentOptions
-from node.torrent.partial_piece import Request
 from node.torrent.peer_list import PeerList
 from node.torrent.piece_picker import BlockOutcome, PiecePicker
+from node.torrent.piece_store import PieceStore
 from node.torrent.rates import Rate
 from node.torrent.session import PeerSession
 from node.torrent.snapshot import take_snapshot
 from node.torrent.status import State, TorrentStatus
 from node.torrent.token_bucket import TokenBucket
-from node.torrent.upload_queue import MAX_QUEUED
+from node.torrent.upload_slots import UploadSlots
 
-FLUSH_SECONDS = 2.0
-"""Between two syncs of what was verified: what a power cut may cost (F5)."""
 DISK_RETRY_SECONDS = 60.0
 """Before a torrent that the disk refused is tried again (F1)."""
-COMPLETE_PEERS = 4_096
-"""Peers remembered as complete, 20 bytes each."""
-SESSIONS_PER_IP = 4
-"""Peers of one torrent at one address (households share one): more would let a single stranger
-take all connections of the node."""
-CLIENT = "everswarm 0.1"
 
 
 class NotWhole(StorageError):
@@ -94,7 +81,6 @@ class Torrent:
             disk=context.open_disk(directory),
         )
         self.picker = self._new_picker(have=0)
-        self.sessions: dict[PeerSession, None] = {}
         self.peer_list = PeerList(
             context.dial_budget,
             allow=allow_everything if context.allow_local_peers else allow_by_class,
@@ -105,17 +91,14 @@ class Torrent:
         self.up = Rate(now)
         self.wasted = 0
         """Payload bytes nobody asked for; the picker counts what was not needed."""
-        self.complete_peers: dict[PeerId, None] = {}
-        """Peers seen to have everything; the first COMPLETE_PEERS of them."""
         self.sources: dict[str, int] = {}
         """Payload bytes by the kind of source that first named the peer."""
         self.discovery = Discovery(self)
         self.disclosure = Disclosure(self)
+        self.members = Members(self)
+        self.upload_slots = UploadSlots(self)
+        self.piece_store = PieceStore(self)
         self._dialer = Dialer(self)
-        self._choker: Choker[PeerSession] = Choker(context.rng, context.upload_slots)
-        self._next_rechoke = now + ROUND_SECONDS
-        self._next_flush = now + FLUSH_SECONDS
-        self._has_unflushed = False
         self._retry_at: float | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._running: dict[asyncio.Task[None], None] = {}
@@ -134,8 +117,7 @@ class Torrent:
                 await self._stop_requested.wait()
                 self._tasks = None
                 self._dialer.close()
-                for session in list(self.sessions):
-                    session.connection.close("the torrent stopped")
+                self.members.close("the torrent stopped")
                 for task in list(self._running):
                     task.cancel()
                 await self.discovery.stop()
@@ -167,6 +149,11 @@ class Torrent:
     def is_seed(self) -> bool:
         """We have every piece, wanted or not."""
         return self.picker.have == bitfield.all_pieces(self.picker.piece_count)
+
+    @property
+    def sessions(self) -> Mapping[PeerSession, None]:
+        """The connected peers, in the order they joined."""
+        return self.members.sessions
 
     @property
     def may_download(self) -> bool:
@@ -203,7 +190,7 @@ class Torrent:
                 on_progress=self._check_progress,
             )
         except StorageError as error:
-            self._fail(error)
+            self.fail(error)
             return
         self.checked = 1.0
         self.picker = self._new_picker(have=self.storage.verified)
@@ -211,7 +198,7 @@ class Torrent:
         for endpoint in self.options.peers:
             self.peer_list.add(endpoint, Source(SourceKind.USER), now)
         if self.options.seed_existing and not self.picker.is_finished:
-            self._fail(NotWhole(self.metainfo.name))
+            self.fail(NotWhole(self.metainfo.name))
             return
         self.state = State.DOWNLOADING
         self.discovery.start()
@@ -257,13 +244,8 @@ class Torrent:
         self._dialer.tick(now)
         self.disclosure.tick(now)
         self.discovery.tick(now)
-        if now >= self._next_rechoke:
-            self._next_rechoke = now + ROUND_SECONDS
-            self._rechoke(now)
-        if self._has_unflushed and now >= self._next_flush:
-            self._has_unflushed = False
-            self._next_flush = now + FLUSH_SECONDS
-            self.start(self._flush())
+        self.upload_slots.tick(now)
+        self.piece_store.tick(now)
         if self._retry_at is not None and now >= self._retry_at:
             self._retry()
         self.dial(now)
@@ -284,120 +266,10 @@ class Torrent:
         """The torrent's name on the wire."""
         return self.metainfo.info_hash
 
-    def attach(
-        self, connection: PeerConnection, introduction: HandshakeReceived, *, source: Source
-    ) -> None:
-        """A peer introduced itself: talk to it, or close the connection with the reason."""
-        now = self.now()
-        refusal = self._refusal(connection, introduction, now)
-        if refusal is not None:
-            connection.close(refusal)
-            return
-        session = PeerSession(
-            self, connection, peer_id=introduction.peer_id, source=source.kind, now=now
-        )
-        connection.owner = session
-        self.sessions[session] = None
-        self.context.connections.open += 1
-        self.picker.peer_joined(session, ban_key(session.endpoint))
-        if connection.is_outgoing:
-            self.peer_list.connected(connection.remote, now)
-            self.discovery.peer_reached(connection.remote)
-        self._greet(session)
-
     def source_of(self, endpoint: Endpoint) -> Source:
         """Who named an address first."""
         known = self.peer_list.get(endpoint)
         return next(iter(known.sources)) if known is not None else Source(SourceKind.USER)
-
-    def learned_address(self, session: PeerSession) -> None:
-        """A peer that dialled us says where it listens."""
-        self.peer_list.add(session.endpoint, Source(SourceKind.INCOMING), self.now())
-        self.peer_list.connected(session.endpoint, self.now(), claimed=True)
-
-    def _refusal(
-        self, connection: PeerConnection, introduction: HandshakeReceived, now: float
-    ) -> str | None:
-        connections = self.context.connections
-        if not self.is_running or self.state not in (State.DOWNLOADING, State.SEEDING, State.ERROR):
-            return "the torrent is not ready"
-        if self.peer_list.is_banned(ban_key(connection.remote), now):
-            return "the peer is banned"
-        if connections.open >= connections.limit:
-            return "too many connections"
-        key = ban_key(connection.remote)
-        same = sum(ban_key(session.connection.remote) == key for session in self.sessions)
-        if same >= SESSIONS_PER_IP:
-            return "too many connections from one address"
-        for session in list(self.sessions):
-            if session.peer_id != introduction.peer_id:
-                continue
-            ours = keeps_outgoing(self.context.peer_id, introduction.peer_id)
-            if (
-                connection.is_outgoing == session.connection.is_outgoing
-                or connection.is_outgoing is not ours
-                or connection.remote.host != session.connection.remote.host  # anybody may say so
-            ):
-                return "the peer is connected already"
-            session.connection.close("another connection to the peer is kept")
-        return None
-
-    def _greet(self, session: PeerSession) -> None:
-        protocol = session.connection.protocol
-        metainfo = self.metainfo
-        session.connection.set_piece_sizes(
-            metainfo.piece_count, metainfo.piece_length, metainfo.total_size
-        )
-        host = session.endpoint.host
-        protocol.send_extension_handshake(
-            ExtensionHandshake(
-                listen_port=self.context.listen_port or None,
-                client=CLIENT,
-                your_ip=host,
-                request_queue=MAX_QUEUED,
-                # To a peer that is shown nothing yet, it would read as nothing to get here.
-                upload_only=self.picker.is_finished and not self.disclosure.is_first_copy,
-                metadata_size=len(metainfo.info_bytes),
-            )
-        )
-        self.disclosure.greet(session)
-
-    def session_closed(self, session: PeerSession, reason: str) -> None:
-        """A connection is over."""
-        now = self.now()
-        if self.sessions.pop(session, self) is self:
-            return
-        self.context.connections.open -= 1
-        self.picker.peer_left(session)
-        self.disclosure.peer_left(session)
-        self._choker.peer_left(session, now)
-        self.peer_list.closed(session.endpoint, now)
-        if self.is_running:
-            self._give_slots(now)
-            self._refill_all(now)
-
-    def peer_gained(self, session: PeerSession) -> None:
-        """A peer has more pieces than before."""
-        if self.picker.is_seed(session) and len(self.complete_peers) < COMPLETE_PEERS:
-            self.complete_peers[session.peer_id] = None
-        self.disclosure.peer_gained(session)
-        self.consider_dropping(session)
-
-    def consider_dropping(self, session: PeerSession) -> None:
-        """Two that want nothing of each other make room for others (BEP 21)."""
-        if not self.picker.is_finished:
-            return
-        if self.picker.is_seed(session) or session.upload_only:
-            self.peer_list.mark_seed(session.endpoint)
-            session.connection.close("both sides are complete")
-
-    def _ban(self, sources: Sequence[str]) -> None:
-        now = self.now()
-        for source in sources:
-            self.peer_list.ban(source, now)
-            for session in list(self.sessions):
-                if ban_key(session.connection.remote) == source:
-                    session.connection.close("the peer sent corrupt data")
 
     # Downloading
 
@@ -409,24 +281,10 @@ class Torrent:
             other.connection.protocol.cancel(block.index, block.begin, len(block.data))
             other.connection.request_flush()
         if outcome.complete is not None:
-            self.start(self._store(block.index, outcome.complete))
+            self.start(self.piece_store.store(block.index, outcome.complete))
 
-    async def _store(self, index: int, buffer: memoryview) -> None:
-        try:
-            matches = await self.storage.write_piece(index, buffer)
-        except StorageError as error:
-            self.picker.piece_not_written(index)
-            self._fail(error)
-            return
-        if not matches:
-            self._ban(self.picker.piece_failed(index))
-        else:
-            self._has_unflushed = True
-            self._ban(self.picker.piece_verified(index))
-            self._verified(index)
-        self._refill_all(self.now())
-
-    def _verified(self, index: int) -> None:
+    def verified(self, index: int) -> None:
+        """A piece is right and on disk."""
         self._first_piece.set()
         for session in self.sessions:
             if self.picker.bits_of(session) >> index & 1:
@@ -442,115 +300,26 @@ class Torrent:
         self._settled.set()
         if self.is_seed:
             self.discovery.completed()
+        self.members.wants_changed()
         for session in list(self.sessions):
-            session.update_interest()
-            session.connection.request_flush()
-            self.consider_dropping(session)
-
-    def _refill_all(self, now: float) -> None:
-        """Something may have become available to peers that had nothing to do."""
-        if self.may_download:
-            for session in self.sessions:
-                session.refill(now)
+            self.members.consider_dropping(session)
 
     def received(self, session: PeerSession, size: int, now: float) -> None:
         """Payload came in."""
         self.down.add(size, now)
         self.sources[session.source] = self.sources.get(session.source, 0) + size
 
-    # Uploading
-
-    async def read(self, offset: int, views: Sequence[memoryview]) -> None:
-        """Fill the views with one contiguous range of the torrent."""
-        await self.storage.read(offset, views)
-
-    def read_failed(self, error: StorageError) -> None:
-        """Verified bytes could not be read: the piece may not be ours any more (F3, F7)."""
-        if not self.is_running:
-            return  # the torrent stops: the next start finds out
-        if isinstance(error, MissingData):
-            self.start(self._recover(1 << error.piece))
-        else:
-            self._fail(error)
-
-    async def _recover(self, pieces: int) -> None:
-        await self._look_again(pieces)
+    def lost_some(self) -> None:
+        """Pieces that we had are gone from the disk: fetch them again."""
         if self.picker.is_finished or self.state not in (State.SEEDING, State.DOWNLOADING):
             return
         if self.options.seed_existing:
-            self._fail(NotWhole(self.metainfo.name))
+            self.fail(NotWhole(self.metainfo.name))
         else:
             self.state = State.DOWNLOADING
-            for session in self.sessions:
-                session.update_interest()
-                session.connection.request_flush()
-            self._refill_all(self.now())
+            self.members.wants_changed()
 
-    def sent(self, session: PeerSession, burst: Sequence[Request], size: int) -> None:
-        """Blocks were handed to the connection."""
-        self.up.add(size, self.now())
-
-    def peer_interested(self, session: PeerSession, now: float) -> None:
-        """It wants something of ours: at once if a slot is free."""
-        if self._choker.peer_interested(self._peer_state(session, now), now):
-            session.unchoke()
-
-    def peer_not_interested(self, session: PeerSession, now: float) -> None:
-        """Its slot is free for another."""
-        self._choker.peer_not_interested(session)
-        self._give_slots(now)
-
-    def _give_slots(self, now: float) -> None:
-        for session in self.sessions:
-            protocol = session.connection.protocol
-            if protocol.am_choking and protocol.peer_interested:
-                self.peer_interested(session, now)
-
-    def _rechoke(self, now: float) -> None:
-        states = [self._peer_state(session, now) for session in self.sessions]
-        limits = [bucket.rate for bucket in self.upload_limits if bucket.rate is not None]
-        capacity = min(limits) if limits else self.up.rate(now)
-        decision = self._choker.rechoke(
-            states, now, seeding=self.picker.is_finished, capacity=capacity
-        )
-        for session in decision.choke:
-            session.choke()
-        for session in decision.unchoke:
-            session.unchoke()
-
-    def _peer_state(self, session: PeerSession, now: float) -> PeerState[PeerSession]:
-        return PeerState(
-            peer=session,
-            source=ban_key(session.connection.remote),
-            interested=session.connection.protocol.peer_interested,
-            download_rate=session.down.rate(now),
-            uploaded=session.up.total,
-            snubbed=session.pipeline.snubbed,
-            joined=session.connection.connected_at,
-        )
-
-    # Disk
-
-    async def _flush(self) -> None:
-        try:
-            await self.storage.flush()
-        except SyncFailed as error:
-            await self._look_again(error.pieces)
-            self._fail(error)
-        except StorageError as error:
-            self._fail(error)
-
-    async def _look_again(self, pieces: int) -> None:
-        """The disk may have lost these pieces: keep those that still match (F3, F5)."""
-        try:
-            good = await self.storage.check(pieces=pieces)
-        except StorageError as error:
-            good = 0
-            self._fail(error)
-        for index in bitfield.set_bits(pieces & ~good & self.picker.have):
-            self.picker.piece_lost(index)
-
-    def _fail(self, error: StorageError) -> None:
+    def fail(self, error: StorageError) -> None:
         """The disk refused: ask for nothing more, go on serving, try again in a while (F1)."""
         if self.state in (State.STOPPED, State.ERROR):
             return
@@ -560,12 +329,7 @@ class Torrent:
         self.state = State.ERROR
         self._first_piece.set()
         self._settled.set()
-        for session in list(self.sessions):
-            for request in list(session.connection.protocol.requested):
-                session.connection.protocol.cancel(*request)
-            self.picker.peer_choked(session)
-            session.update_interest()
-            session.connection.request_flush()
+        self.members.want_nothing()
 
     def _retry(self) -> None:
         self._retry_at = None
@@ -574,12 +338,8 @@ class Torrent:
         self.state = State.DOWNLOADING
         if self.picker.is_finished:
             self._finished()
-            return
-        now = self.now()
-        for session in list(self.sessions):
-            session.update_interest()
-            session.refill(now)
-            session.connection.request_flush()
+        else:
+            self.members.wants_changed()
 
 
 def allow_everything(endpoint: Endpoint, source: Source) -> bool:

@@ -257,3 +257,11 @@ class Impostor(Stranger):
     def greet(self, conversation: Conversation) -> None:
         self.peer_id = self.world.members[0].torrent.context.peer_id
         conversation.say(self.handshake(), encode_plain(MessageId.HAVE_NONE))
+
+
+class LureImpostor(Stranger):
+    """Says that it is the seed, has everything and serves everybody, and never sends a byte."""
+
+    def greet(self, conversation: Conversation) -> None:
+        self.peer_id = self.world.members[0].torrent.context.peer_id
+        super().greet(conversation)

@@ -39,6 +39,7 @@ def test_f1_f3_f5_a_disk_that_refuses_for_a_while(operation, number, sentence, t
             assert sentence in error
             del unlucky.disk.errors[operation]
             failed = world.now()
+            await world.until(lambda: unlucky.torrent.state is not State.ERROR)
             await world.complete([unlucky])
             assert world.now() - failed <= DISK_RETRY_SECONDS + 20
             assert unlucky.torrent.status().error is None

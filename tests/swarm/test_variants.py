@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from node.peer.messages import BLOCK_SIZE
 from node.torrent.options import Priority, TorrentOptions
-from node.torrent.request_pipeline import INITIAL_DEPTH
+from node.torrent.request_pipeline import QUEUE_SECONDS
 from simulation import Network
 from tests.swarm.content import KIB, MIB, content
 from tests.swarm.world import World, run
@@ -61,18 +62,19 @@ def test_partial_seeds_hold_the_torrent_between_them():
 
 
 def test_sequential_pieces_come_in_order():
+    """Out of order is only what was asked for at once: of each peer, its share of the downlink."""
+    down = 512 * KIB
+
     async def main(network: Network) -> None:
         async with World(network, content(6 * MIB, piece=16 * KIB)) as world:
             await world.tracker()
             await world.seed()
             await world.complete(await world.leechers(1))
-            order = await world.join(
-                "in order", torrent=TorrentOptions(sequential=True), down=512 * KIB
-            )
+            order = await world.join("in order", torrent=TorrentOptions(sequential=True), down=down)
             while not order.torrent.is_complete:
                 have = order.torrent.picker.have
                 in_order = (have ^ have + 1).bit_length() - 1
-                assert have.bit_count() - in_order <= 2 * INITIAL_DEPTH
+                assert have.bit_count() - in_order <= down * QUEUE_SECONDS / BLOCK_SIZE
                 await asyncio.sleep(0.2)
 
     run(main)

@@ -1,10 +1,12 @@
 """One seed, many leechers, a tracker: the ordinary case."""
 
+from math import floor, log2
+
 import pytest
 
 from simulation import Network
 from tests.swarm.content import MIB, content
-from tests.swarm.world import World, run
+from tests.swarm.world import UP, World, run
 from tracker.announce import SwarmCounts
 
 
@@ -42,5 +44,28 @@ def test_a_small_swarm_by_many_seeds(seed):
             await world.tracker()
             await world.seed()
             await world.complete(await world.leechers(4), within=10)
+
+    run(main, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_b5_the_first_copy_of_a_small_torrent_is_shared_out_at_once(seed):
+    """Near the bound of Mundinger, Weber and Weiss (2008): T* = F/u (1 + floor(log2 N) / pieces).
+
+    The torrent is as small as what a lone peer may have open (`WINDOW_BYTES`): if whoever comes
+    first were given all of it, the seed would send most of it three times over.
+    """
+    leechers, size = 8, 2 * MIB
+
+    async def main(network: Network) -> None:
+        async with World(network, content(size)) as world:
+            await world.tracker()
+            origin = await world.seed()
+            joined = await world.leechers(leechers)
+            start = await world.until(lambda: any(leecher.torrent.down.total for leecher in joined))
+            took = await world.complete(joined) - start
+            bound = size / UP * (1 + floor(log2(leechers)) / world.content.metainfo.piece_count)
+            assert took <= 1.6 * bound
+            assert origin.uploaded <= 2 * size
 
     run(main, seed=seed)

@@ -15,7 +15,14 @@ from formats.endpoint import Endpoint
 from formats.identifiers import InfoHash, PeerId
 from node.peer import connection as module
 from node.peer import messages
-from node.peer.connection import PeerConnection, acceptor, connect
+from node.peer.connection import (
+    LEAST_WRITE_LIMIT,
+    SMALL_MESSAGE_ROOM,
+    WRITE_LIMIT,
+    PeerConnection,
+    acceptor,
+    connect,
+)
 from node.peer.errors import Breach, PeerError
 from node.peer.events import Event, ExtensionHandshakeReceived, HandshakeReceived
 from node.peer.extension import ExtensionHandshake
@@ -68,6 +75,7 @@ class Wire(asyncio.Transport):
         self.waiting = 0
         self.stalls = False
         self.limits: tuple[int | None, int | None] = (None, None)
+        self.limits_set = 0
         self.calls: list[str] = []
 
     def write(self, data: Any) -> None:
@@ -80,6 +88,7 @@ class Wire(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self.limits = (high, low)
+        self.limits_set += 1
 
     def pause_reading(self) -> None:
         self.calls.append("pause")
@@ -395,6 +404,88 @@ def test_the_owner_hears_when_there_is_room_again() -> None:
     bench.connection.resume_writing()
     assert bench.connection.writable
     assert bench.wire.writes == [messages.encode_index(MessageId.HAVE, 3)]
+
+
+@pytest.mark.parametrize(
+    ("size", "limit"),
+    [
+        (-1, LEAST_WRITE_LIMIT),
+        (0, LEAST_WRITE_LIMIT),
+        (LEAST_WRITE_LIMIT - 1, LEAST_WRITE_LIMIT),
+        (300_000, 300_000),
+        (1_500_000, 1_500_000),
+        (WRITE_LIMIT // 2, WRITE_LIMIT // 2),
+    ],
+)
+def test_the_write_limit_moves_the_room_and_the_water_marks(size: int, limit: int) -> None:
+    bench = Bench()
+    bench.wire.stalls = True
+    bench.connection.write_blocks(bytes(100_000), 0)
+    bench.connection.set_write_limit(size)
+    assert bench.connection.write_room == limit - 100_000
+    assert bench.wire.limits == (limit // 2, limit // 4)
+
+
+@pytest.mark.parametrize("size", [WRITE_LIMIT, WRITE_LIMIT + 1, 1 << 40])
+def test_the_write_limit_is_never_more_than_at_first(size: int) -> None:
+    bench = Bench()
+    bench.connection.set_write_limit(0)
+    bench.connection.set_write_limit(size)
+    assert bench.connection.write_room == WRITE_LIMIT
+    assert bench.wire.limits == (WRITE_LIMIT // 2, WRITE_LIMIT // 4)
+
+
+def test_a_write_limit_that_hardly_differs_is_left_alone() -> None:
+    bench = Bench(write_limit=1_000_000)
+    assert bench.wire.limits_set == 1
+    for size in (500_001, 999_999, 1_000_000, 1_000_001, 1_999_999):
+        bench.connection.set_write_limit(size)
+        assert bench.connection.write_room == 1_000_000
+    assert bench.wire.limits_set == 1
+    bench.connection.set_write_limit(2_000_000)
+    assert bench.connection.write_room == 2_000_000
+    bench.connection.set_write_limit(1_000_001)
+    assert bench.connection.write_room == 2_000_000
+    bench.connection.set_write_limit(1_000_000)
+    assert bench.connection.write_room == 1_000_000
+    assert bench.wire.limits_set == 3
+    assert bench.wire.limits == (500_000, 250_000)
+
+
+def test_no_more_room_than_none_when_the_limit_falls_below_what_waits() -> None:
+    bench = Bench()
+    bench.wire.stalls = True
+    bench.connection.write_blocks(bytes(3_000_000), 0)
+    bench.connection.set_write_limit(0)
+    assert bench.connection.write_room == 0
+    assert bench.wire.limits == (LEAST_WRITE_LIMIT // 2, LEAST_WRITE_LIMIT // 4)
+    assert bench.connection.close_reason is None  # what waits was allowed when it was written
+
+
+def test_a_write_limit_set_before_there_is_a_transport_is_applied_to_it() -> None:
+    connection = PeerConnection(
+        PeerProtocol.outgoing(US, 0.0), Owner(), loop=Clock(), buffer=ReceiveBuffer()
+    )
+    connection.set_write_limit(0)
+    wire = Wire()
+    connection.connection_made(wire)
+    assert wire.limits == (LEAST_WRITE_LIMIT // 2, LEAST_WRITE_LIMIT // 4)
+    connection.close("enough")
+    connection.connection_lost(None)
+    connection.set_write_limit(WRITE_LIMIT)
+    assert wire.limits_set == 1
+
+
+def test_p9_what_waited_before_the_limit_fell_closes_nobody() -> None:
+    bench = Bench()
+    bench.wire.stalls = True
+    bench.connection.write_blocks(bytes(WRITE_LIMIT), 0)
+    bench.connection.set_write_limit(0)
+    bench.connection.protocol.have(1)
+    bench.connection.flush()
+    assert bench.connection.close_reason is None
+    bench.connection.write_blocks(bytes(SMALL_MESSAGE_ROOM), 0)
+    assert bench.connection.close_reason == module.WRITE_STALLED
 
 
 def test_p9_a_peer_that_takes_nothing_for_two_minutes_is_closed() -> None:

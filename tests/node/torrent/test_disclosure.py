@@ -6,7 +6,7 @@ import pytest
 
 from formats.metainfo import Metainfo
 from node.torrent.disclosure import REVEAL_SECONDS
-from node.torrent.first_copy import STALL_SECONDS
+from node.torrent.first_copy import STALL_SECONDS, WINDOW_PIECES
 from simulation.network import Network
 from tests.node.torrent.swarm import (
     BLOCK,
@@ -22,7 +22,7 @@ from tests.node.torrent.swarm import (
 )
 
 METAINFO, DATA = made(256)
-"""64 pieces of it are open at a peer at a time: two MiB."""
+"""64 pieces of it are open at a peer that is alone: two MiB."""
 EVERYTHING = (1 << 256) - 1
 SMALL, SMALL_DATA = made(8)
 
@@ -53,17 +53,18 @@ def test_b5_the_first_copy_is_revealed_piece_by_piece_each_to_one_peer() -> None
             two = await leecher(net, us, "two")
             assert [kind for kind, _ in one.frames][:2] == ["EXTENDED", "HAVE_NONE"]
             assert b"upload_only" not in one.frames[0][1]
-            assert len(revealed(one)) == len(revealed(two)) == 64
+            assert (len(revealed(one)), len(revealed(two))) == (64, WINDOW_PIECES)
             assert not bits(revealed(one)) & bits(revealed(two))
             choked = await dial(net, us, Stranger(METAINFO), name="choked")
             assert len(revealed(choked)) == 1  # enough to become interested
-            # Each piece it gets makes room for another.
-            for piece in revealed(one)[:10]:
-                one.talk.have(piece)
-            one.say()
-            await asyncio.sleep(0.5)
-            assert len(revealed(one)) == 74
-            assert not bits(revealed(one)) & bits(revealed(two))
+            for shown in (12, 28, 60, 124):  # each piece it gets makes room for two
+                for piece in revealed(two):
+                    two.talk.have(piece)
+                two.say()
+                await asyncio.sleep(0.5)
+                assert len(revealed(two)) == len(set(revealed(two))) == shown
+                assert not bits(revealed(one)) & bits(revealed(two))
+            assert len(revealed(one)) == 64
 
     play(main)
 
@@ -108,11 +109,16 @@ def test_b5_a_piece_stuck_at_a_peer_is_revealed_to_another_after_a_while() -> No
         async with sharing(net, metainfo, data) as us:
             one = await leecher(net, us, "one", metainfo)
             two = await leecher(net, us, "two", metainfo)
-            assert len(revealed(one)) == 8
+            assert len(revealed(one)) == len(revealed(two)) == WINDOW_PIECES
+            assert not bits(revealed(one)) & bits(revealed(two))
+            for piece in revealed(two):
+                two.talk.have(piece)
+            two.say()
             await asyncio.sleep(STALL_SECONDS - 3)
-            assert revealed(two) == []
+            assert len(revealed(two)) == WINDOW_PIECES
             await asyncio.sleep(REVEAL_SECONDS + 3)
             assert sorted(revealed(two)) == list(range(8))
+            assert len(revealed(one)) == WINDOW_PIECES
 
     play(main)
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import pytest
 
-from node.torrent.first_copy import FirstCopy
+from node.torrent import bitfield
+from node.torrent.first_copy import LARGEST_SHARE, WINDOW_PIECES, FirstCopy
 from node.torrent.piece_picker import PiecePicker, Request
 from node.torrent.rates import Rate
 from node.torrent.request_pipeline import RequestPipeline
@@ -236,6 +237,48 @@ def test_a_fast_peer_sees_two_seconds_ahead() -> None:
     assert len(small.reveal("a", 0.0, 0.0)) == 128  # two MiB
 
 
+def test_a_fast_peer_that_is_alone_leaves_room_for_those_to_come() -> None:
+    first_copy = policy()
+    first_copy.peer_joined("a")
+    assert len(first_copy.reveal("a", 1e9, 0.0)) == 40 // LARGEST_SHARE
+    tiny = policy(pieces=6)
+    tiny.peer_joined("a")
+    assert len(tiny.reveal("a", 1e9, 0.0)) == WINDOW_PIECES
+
+
+def test_among_others_a_peer_is_trusted_with_as_much_more_as_it_has_taken() -> None:
+    first_copy = policy(pieces=1_000, piece_length=16_384)
+    first_copy.peer_joined("a")
+    first_copy.peer_joined("b", 0b1111)  # what it brought along earns no trust
+    assert len(first_copy.reveal("b", 1e9, 0.0)) == WINDOW_PIECES
+    taken, opened = 0, [len(new := first_copy.reveal("a", 1e9, 0.0))]
+    while opened[-1] < 200:
+        assert first_copy.reveal("a", 1e9, 0.0) == []
+        for index in new:  # as fast as it can, and it passes them on
+            first_copy.peer_has("a", 1 << index)
+            first_copy.peer_has("b", 1 << index)
+        taken += len(new)
+        new = first_copy.reveal("a", 1e9, 0.0)
+        assert len(new) == min(WINDOW_PIECES + taken, 1_000 // LARGEST_SHARE)
+        opened.append(len(new))
+    assert opened == [4, 8, 16, 32, 64, 128, 250]
+
+
+def test_trust_counts_what_was_taken_from_us_and_ends_when_the_others_leave() -> None:
+    first_copy = policy(pieces=1_000, piece_length=16_384)
+    first_copy.peer_joined("a")
+    first_copy.peer_joined("b")
+    shown = first_copy.reveal("a", 1e9, 0.0)
+    elsewhere = bitfield.all_pieces(100) & ~first_copy.revealed("a")
+    first_copy.peer_has("a", elsewhere)  # from somebody else, or not at all
+    assert first_copy.reveal("a", 1e9, 0.0) == []
+    first_copy.peer_has("a", 1 << shown[0])
+    assert len(first_copy.reveal("a", 1e9, 0.0)) == 2
+    first_copy.peer_left("b")
+    first_copy.reveal("a", 1e9, 0.0)
+    assert first_copy.revealed("a").bit_count() == 1 + 1_000 // LARGEST_SHARE
+
+
 def test_what_peers_have_already_is_not_revealed() -> None:
     first_copy = policy()
     first_copy.peer_joined("a", (1 << 38) - 1)
@@ -279,22 +322,22 @@ def test_a_piece_that_stalls_is_revealed_to_another() -> None:
 
 
 def test_a_choked_peer_is_shown_one_piece_which_is_promised_to_nobody() -> None:
-    first_copy = policy(pieces=6)
+    first_copy = policy(pieces=WINDOW_PIECES)
     first_copy.peer_joined("a")
     first_copy.peer_joined("b")
     assert len(first_copy.reveal("a", 0.0, 0.0, unchoked=False)) == 1
     assert first_copy.reveal("a", 0.0, 0.0, unchoked=False) == []
-    assert len(first_copy.reveal("b", 1e9, 0.0)) == 6
+    assert len(first_copy.reveal("b", 1e9, 0.0)) == WINDOW_PIECES
 
 
 def test_what_a_peer_was_promised_is_free_again_once_it_is_choked() -> None:
-    first_copy = policy(pieces=6)
+    first_copy = policy(pieces=WINDOW_PIECES)
     first_copy.peer_joined("a")
     first_copy.peer_joined("b")
-    assert len(first_copy.reveal("a", 1e9, 0.0)) == 6
+    assert len(first_copy.reveal("a", 1e9, 0.0)) == WINDOW_PIECES
     assert first_copy.reveal("b", 1e9, 0.0) == []
     assert first_copy.reveal("a", 1e9, 0.0, unchoked=False) == []
-    assert len(first_copy.reveal("b", 1e9, 0.0)) == 6
+    assert len(first_copy.reveal("b", 1e9, 0.0)) == WINDOW_PIECES
 
 
 def take_all(first_copy: FirstCopy[str], peer: str) -> list[int]:

@@ -1,4 +1,9 @@
-from node.torrent.request_pipeline import BLOCK_SIZE, RequestPipeline
+from node.torrent.request_pipeline import (
+    BLOCK_SIZE,
+    INITIAL_DEPTH,
+    MAXIMUM_DEPTH,
+    RequestPipeline,
+)
 
 
 def transfer(pipeline: RequestPipeline, *, rate: float, latency: float, seconds: float) -> float:
@@ -27,9 +32,13 @@ def test_a_loopback_peer_gets_the_whole_depth_within_eight_mebibytes() -> None:
 
 def test_blocks_in_one_batch_at_one_instant_count_as_fast() -> None:
     pipeline = RequestPipeline(5.0, peer_queue=2_000)
-    for _ in range(5):
-        pipeline.received(pipeline.depth * BLOCK_SIZE, 5.0)
-    assert pipeline.depth == 500
+    depths = [pipeline.depth]
+    while pipeline.depth < MAXIMUM_DEPTH:
+        pipeline.received((pipeline.depth - 1) * BLOCK_SIZE, 5.0)
+        assert pipeline.depth == depths[-1]  # the queue has not turned over yet
+        pipeline.received(BLOCK_SIZE, 5.0)
+        depths.append(pipeline.depth)
+    assert depths == [INITIAL_DEPTH, 16, 32, 64, 128, 256, 500]
 
 
 def test_the_depth_is_a_second_of_the_rate() -> None:

@@ -10,6 +10,7 @@ from node.peer.connection import PeerConnection
 from node.peer.events import Event
 from node.peer.messages import Block, Cancel, Choke, MessageId, Request, Unchoke
 from node.torrent.request_choice import END_GAME_DUPLICATES
+from node.torrent.request_pipeline import INITIAL_DEPTH
 from node.torrent.upload_queue import MAX_QUEUED
 from simulation.network import Network
 from tests.node.torrent.swarm import (
@@ -301,7 +302,7 @@ def test_a_peer_that_chokes_us_is_asked_again_when_it_unchokes() -> None:
         def react(stranger: Stranger, event: Event) -> None:
             if isinstance(event, Request):
                 asked.append(event)
-                if len(asked) == 16:
+                if len(asked) == INITIAL_DEPTH:
                     stranger.talk.choke()
                     for request in asked:
                         stranger.talk.reject(request.index, request.begin, request.length)
@@ -312,8 +313,9 @@ def test_a_peer_that_chokes_us_is_asked_again_when_it_unchokes() -> None:
             stranger = await dial(net, us, Stranger(METAINFO, react=react))
             stranger.has()
             stranger.unchoke()
-            await until(lambda: len(asked) == 16)
+            await until(lambda: len(asked) == INITIAL_DEPTH)
             await asyncio.sleep(5)
+            assert len(asked) == INITIAL_DEPTH
             assert not us.torrent.is_complete
             stranger.unchoke()
             await us.torrent.wait_complete()
@@ -333,7 +335,7 @@ def test_p9_what_a_snubbing_peer_was_asked_goes_to_others_after_a_minute(fast: b
             (session,) = us.torrent.sessions
             snub.has()
             snub.unchoke()
-            await until(lambda: len(snub.asked) == 32)
+            await until(lambda: len(snub.asked) == INITIAL_DEPTH)
             since = loop().time()
             helper = await dial(net, us, Stranger(metainfo, fast=fast), name="helper")
             helper.has(sum({1 << piece for piece, _, _ in snub.asked}))
@@ -342,9 +344,9 @@ def test_p9_what_a_snubbing_peer_was_asked_goes_to_others_after_a_minute(fast: b
             assert 60 <= loop().time() - since <= 62
             assert len(helper.asked) == END_GAME_DUPLICATES
             assert us.torrent.status().peer_rows[0].flags == ("DSIF" if fast else "DSI")
-            await until(lambda: len(helper.asked) == 32, within=3)
+            await until(lambda: len(helper.asked) == INITIAL_DEPTH, within=3)
             assert sorted(helper.asked) == sorted(snub.asked)
-            assert len(snub.asked) == 32
+            assert len(snub.asked) == INITIAL_DEPTH
             piece, begin, size = snub.asked[0]  # late, and welcome
             at = piece * PIECE + begin
             snub.give(piece, begin, data[at : at + size])
