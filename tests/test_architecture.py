@@ -125,8 +125,6 @@ def test_every_module_has_its_test() -> None:
         module_name(file)
         for file in product_files()
         if file.stem not in values_only
-        and not (
-            ROOT / "tests" / file.relative_to(ROOT).parent / f"test_{file.stem}.py"
-        ).exists()
+        and not (ROOT / "tests" / file.relative_to(ROOT).parent / f"test_{file.stem}.py").exists()
     ]
     assert missing == []
