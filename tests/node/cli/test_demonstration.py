@@ -40,14 +40,14 @@ async def test_two_downloaders_get_right_copies(tmp_path: Path) -> None:
 
 async def test_a_member_that_fails_ends_the_demo_with_its_words() -> None:
     member = await member_that_says('{"event": "error", "message": "the disk is full"}')
-    with pytest.raises(DemoFailed, match="^downloader-1 failed: the disk is full$"):
+    with pytest.raises(DemoFailed, match=r"^downloader-1 failed: the disk is full$"):
         await member.listen()
     await stop(member.process)
 
 
 async def test_a_member_that_leaves_early_ends_the_demo() -> None:
     member = await member_that_says('{"event": "progress", "total": 4, "downloaded": 1}')
-    with pytest.raises(DemoFailed, match="^downloader-1 ended early, with code 0$"):
+    with pytest.raises(DemoFailed, match=r"^downloader-1 ended early, with code 0$"):
         await member.listen()
     assert member.share == 0.25
 
