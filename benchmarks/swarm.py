@@ -122,7 +122,7 @@ class Swarm:
         return self.network.host(name, up=uplink, down=DOWN * uplink, latency=LATENCY)
 
     def _node(self, host: Host, disk: SimulatedDisk) -> Node:
-        config = NodeConfig(listen=(host.address, PORT))
+        config = NodeConfig(listen=(host.address, PORT), use_dht=False)
         return Node(config, rng=host.rng, clock=host.clock, open_disk=lambda _: disk)
 
     def _disk(self, host: Host) -> SimulatedDisk:

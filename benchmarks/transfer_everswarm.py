@@ -30,7 +30,9 @@ def cpu_seconds() -> float:
 async def seed(torrent: Path, directory: Path) -> None:
     """Seed until a line arrives on standard input."""
     options = TorrentOptions(seed_existing=True, assume_verified=True)
-    async with Node(NodeConfig(listen=("127.0.0.1", 0), allow_local_peers=True)) as node:
+    async with Node(
+        NodeConfig(listen=("127.0.0.1", 0), allow_local_peers=True, use_dht=False)
+    ) as node:
         await node.add(parse_metainfo(torrent.read_bytes()), directory, options=options)
         say(port=node.listen_endpoint.port)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
@@ -39,7 +41,7 @@ async def seed(torrent: Path, directory: Path) -> None:
 
 async def leech(torrent: Path, directory: Path, port: int) -> None:
     """Download from the seed at `port` and say when what arrived."""
-    config = NodeConfig(listen=("127.0.0.1", 0), allow_local_peers=True)
+    config = NodeConfig(listen=("127.0.0.1", 0), allow_local_peers=True, use_dht=False)
     async with Node(config) as node:
         metainfo = parse_metainfo(torrent.read_bytes())
         started = time.monotonic()
