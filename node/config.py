@@ -24,6 +24,12 @@ class NodeConfig:
     download_rate: int | None = None
     upload_rate: int | None = None
     use_trackers: bool = True
+    use_dht: bool = True
+    dht_listen: tuple[str, int] | None = None
+    """Numeric address and UDP port of the DHT node. None: where peers reach us, on the same port
+    if it is free."""
+    bootstrap: tuple[tuple[str, int], ...] = ()
+    """Hosts, by name or address, that know DHT nodes, beside those that are built in."""
     max_connections: int = 200
     """Connections of the whole node, and 10 more while strangers are greeted (THREATS limits)."""
     max_half_open: int = 20

@@ -14,6 +14,7 @@ from formats.errors import ConfigError
 from formats.identifiers import InfoHash, new_peer_id
 from formats.metainfo import Metainfo
 from node.config import DEFAULT_PORTS, NodeConfig
+from node.dht_keeper import DhtKeeper
 from node.lobby import Lobby
 from node.peer.receive_buffer import ReceiveBuffer
 from node.storage.directory import Directory
@@ -85,6 +86,7 @@ class Node:
             upload=TokenBucket(config.upload_rate, now),
             dial_budget=DialBudget(),
             connections=ConnectionCount(config.max_connections, config.max_half_open),
+            dht=None,
             trackers=HttpTrackers() if config.use_trackers else None,
             tracker_interval_floor=config.tracker_interval_floor,
             upload_slots=config.upload_slots,
@@ -93,14 +95,23 @@ class Node:
             local_address=config.bind_address,
         )
         self._lobby = Lobby(self.context, self.torrents)
+        self._keeper = DhtKeeper(config, self._state, rng=self._rng, clock=self._clock)
         try:
             if config.accept_incoming:
                 await self._listen()
+            if config.use_dht:
+                hosts = tuple(server.sockets[0].getsockname()[0] for server in self._servers)
+                self.context.dht = await self._keeper.open(
+                    hosts or ("0.0.0.0", "::"),  # noqa: S104 - a DHT node is public
+                    self.context.listen_port,
+                )
         except BaseException:
             await self._close_shared()
             raise
         await self._tasks.__aenter__()
-        self._ticking = self._tasks.create_task(self._tick())
+        self._services = [self._tasks.create_task(self._tick())]
+        if config.use_dht:
+            self._services.append(self._tasks.create_task(self._keeper.run()))
         return self
 
     async def __aexit__(
@@ -116,7 +127,8 @@ class Node:
             for torrent in self.torrents.values():
                 torrent.stop()
             self._lobby.close()
-            self._ticking.cancel()
+            for service in self._services:
+                service.cancel()
             # Whatever ended the body, cancellation too, the torrents leave politely.
             await self._tasks.__aexit__(None, None, None)
         finally:
@@ -208,6 +220,9 @@ class Node:
         self.context.listen_port = port
 
     async def _close_shared(self) -> None:
+        for server in self._servers:
+            server.close()
+        await self._keeper.close()
         if self.context.trackers is not None:
             await self.context.trackers.close()
         if self._state is not None:

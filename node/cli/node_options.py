@@ -22,6 +22,9 @@ class NodeOptions:
     listen: HostPort | None
     peers: tuple[HostPort, ...]
     use_trackers: bool
+    use_dht: bool
+    dht_listen: HostPort | None
+    bootstrap: tuple[HostPort, ...]
     state: Path | None
     down: int | None
     up: int | None
@@ -34,11 +37,14 @@ class NodeOptions:
         from node.config import NodeConfig
 
         return NodeConfig(
-            listen=None if self.listen is None else (self.listen.host, self.listen.port),
+            listen=_pair(self.listen),
             state=self.state or default_state,
             download_rate=self.down,
             upload_rate=self.up,
             use_trackers=self.use_trackers,
+            use_dht=self.use_dht,
+            dht_listen=_pair(self.dht_listen),
+            bootstrap=tuple((host.host, host.port) for host in self.bootstrap),
         )
 
     def json_lines(self) -> "JsonLines | None":
@@ -46,6 +52,10 @@ class NodeOptions:
         from node.cli.json_lines import JsonLines
 
         return JsonLines(sys.stdout) if self.json else None
+
+
+def _pair(address: HostPort | None) -> tuple[str, int] | None:
+    return None if address is None else (address.host, address.port)
 
 
 def user_state_directory(environment: Mapping[str, str] = os.environ) -> Path:

@@ -87,8 +87,27 @@ Up = Annotated[
         rich_help_panel=_NODE,
     ),
 ]
-TrackersOnly = Annotated[bool, typer.Option("--no-dht", "--no-pex", "--no-lsd", hidden=True)]
-"""Switches that are true whether given or not: trackers and `--peer` are the only sources."""
+NoDht = Annotated[bool, typer.Option("--no-dht", help="Join no DHT.", rich_help_panel=_NODE)]
+DhtListen = Annotated[
+    HostPort | None,
+    typer.Option(
+        metavar="ADDR:PORT",
+        parser=reads(parse_listen),
+        help="UDP address of our DHT node. By itself: as --listen, if it is free.",
+        rich_help_panel=_NODE,
+    ),
+]
+Bootstrap = Annotated[
+    list[HostPort] | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        parser=reads(parse_host_port),
+        help="A DHT node to start from, beside those built in. Repeatable.",
+        rich_help_panel=_NODE,
+    ),
+]
+TrackersOnly = Annotated[bool, typer.Option("--no-pex", "--no-lsd", hidden=True)]
+"""Switches that are true whether given or not: peers are found by trackers, DHT and `--peer`."""
 
 ExitWhenSeeds = Annotated[
     int | None,

@@ -61,8 +61,9 @@ async def _seed(publication: Publication, created: Created, progress: Progress) 
         seed_existing=True, assume_verified=True, peers=await resolve_all(publication.node.peers)
     )
     wanted = publication.exit_when_seeds
+    directory = directory_in_place(created)
     async with Node(publication.node.config(None)) as node:
-        torrent = await node.add(metainfo, directory_in_place(created), options=options)
+        torrent = await node.add(metainfo, directory, options=options)
         await torrent.wait_complete()
         magnet = str(magnet_of(metainfo))
         if not publication.node.json:

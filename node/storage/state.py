@@ -27,6 +27,7 @@ TABLES = (
         metainfo BLOB,
         options TEXT NOT NULL
     ) WITHOUT ROWID""",
+    "CREATE TABLE kept (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     *resume.TABLES,
 )
 QUERY = (
@@ -120,6 +121,16 @@ class StateStore:
         """Forget a torrent and its record; its files stay. Raises StorageError."""
         statements = [Statement(sql, [(bytes(info_hash),)]) for sql in _REMOVE]
         await self._database.write(statements, durable=True)
+
+    async def load_value(self, name: str) -> bytes | None:
+        """What was kept under a name. Raises StorageError."""
+        (rows,) = await self._database.read(("SELECT value FROM kept WHERE name = ?", (name,)))
+        return value if rows and isinstance(value := rows[0][0], bytes) else None
+
+    async def save_value(self, name: str, value: bytes) -> None:
+        """Keep some bytes under a name, in place of what was kept before. Raises StorageError."""
+        statement = Statement("INSERT OR REPLACE INTO kept VALUES (?, ?)", [(name, value)])
+        await self._database.write([statement], durable=False)
 
     async def close(self) -> None:
         """Close the database and let the next everswarm in."""

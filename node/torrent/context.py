@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from formats.identifiers import PeerId
 from node.peer.receive_buffer import ReceiveBuffer
@@ -13,6 +14,9 @@ from node.storage.open_files import Disk
 from node.torrent.dial_budget import DialBudget
 from node.torrent.token_bucket import TokenBucket
 from tracker.http_client import HttpTrackers
+
+if TYPE_CHECKING:
+    from dht.dht import Dht
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ class NodeContext:
     upload: TokenBucket
     dial_budget: DialBudget
     connections: ConnectionCount
+    dht: "Dht | None"
+    """None asks no DHT."""
     trackers: HttpTrackers | None
     """None asks no tracker."""
     tracker_interval_floor: float

@@ -110,6 +110,8 @@ class Members:
             )
         )
         torrent.disclosure.greet(session)
+        if torrent.context.dht is not None:
+            session.connection.protocol.port(torrent.context.dht.endpoints[0].port)
 
     def learned_address(self, session: PeerSession) -> None:
         """A peer that dialled us says where it listens."""

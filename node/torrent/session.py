@@ -182,7 +182,9 @@ class PeerSession:
                 torrent.wasted += length
             case ExtensionHandshakeReceived(handshake):
                 self._introduced(handshake)
-            case HaveNone() | Suggest() | Port():
+            case Port(port):
+                torrent.discovery.dht_port(self.connection.remote, port)
+            case HaveNone() | Suggest():
                 pass
             case HandshakeReceived() | Block() | Request() | ExtensionMessage() | DontHave():
                 raise AssertionError(f"handled elsewhere or never offered: {event}")

@@ -259,7 +259,8 @@ class Torrent:
 
     def local_handshake(self) -> Handshake:
         """Who we are in this swarm."""
-        return Handshake(self.metainfo.info_hash, self.context.peer_id)
+        offers_dht = self.context.dht is not None and not self.metainfo.is_private
+        return Handshake(self.metainfo.info_hash, self.context.peer_id, dht=offers_dht)
 
     @property
     def info_hash(self) -> InfoHash:

@@ -112,7 +112,7 @@ async def test_other_reasons_not_to_listen(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "create_server", refuse)
     with pytest.raises(ConfigError) as told:
-        await Node(NodeConfig(listen=("::1", 80))).__aenter__()
+        await Node(NodeConfig(listen=("::1", 80), use_dht=False)).__aenter__()
     assert str(told.value).startswith(sentence)
 
 
@@ -127,7 +127,7 @@ async def test_a_machine_without_ipv6_listens_on_ipv4(monkeypatch: pytest.Monkey
         return real(family, *arguments, **options)
 
     monkeypatch.setattr(socket, "socket", no_ipv6)
-    async with Node(NodeConfig(use_trackers=False)) as node:
+    async with Node(NodeConfig(use_trackers=False, use_dht=False)) as node:
         assert node.listen_endpoint.host == "0.0.0.0"
         assert node.context.listen_port == node.listen_endpoint.port > 0
 
@@ -147,7 +147,7 @@ async def test_an_ipv6_address_that_cannot_be_had_is_no_reason_to_fail(
         return await real(factory, host, port)
 
     monkeypatch.setattr(running, "create_server", create_server)
-    async with Node(NodeConfig(use_trackers=False)) as node:
+    async with Node(NodeConfig(use_trackers=False, use_dht=False)) as node:
         assert node.listen_endpoint.host == "0.0.0.0"
 
 

@@ -196,7 +196,7 @@ class World:
         if not ipv6:
             listen = listen or (host.address, PORT)
         self.members.append(member)
-        await member.start(NodeConfig(listen=listen, **config), options)
+        await member.start(NodeConfig(**{"listen": listen, "use_dht": False} | config), options)
         return member
 
     def stranger(self, habit: type[Stranger], name: str = "stranger") -> Stranger:

@@ -1,6 +1,7 @@
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +93,16 @@ def test_f6_fields_of_the_wrong_kind(change):
     row = {0: bytes(HASH), 1: "n", 2: "/d", 3: 1, 4: None, 5: "{}"}
     assert read_torrent(tuple(row.values())) is not None
     assert read_torrent(tuple((row | change).values())) is None
+
+
+async def test_values_are_kept_under_names_and_replaced(tmp_path: Path) -> None:
+    store = await StateStore.open(tmp_path)
+    assert await store.load_value("dht") is None
+    await store.save_value("dht", b"one")
+    await store.save_value("dht", b"two")
+    await store.save_value("other", b"")
+    await store.close()
+    store = await StateStore.open(tmp_path)
+    assert await store.load_value("dht") == b"two"
+    assert await store.load_value("other") == b""
+    await store.close()

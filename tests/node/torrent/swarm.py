@@ -110,7 +110,7 @@ def disk_of(host: Host, data: bytes | None = None) -> SimulatedDisk:
 def node_on(host: Host, disk: SimulatedDisk | None = None, **config: Any) -> Node:
     """A node that is not started yet."""
     disk = disk or disk_of(host)
-    settings = NodeConfig(**({"listen": (host.address, PORT)} | config))
+    settings = NodeConfig(**({"listen": (host.address, PORT), "use_dht": False} | config))
     return Node(settings, rng=host.rng, clock=host.clock, open_disk=lambda _: disk)
 
 
