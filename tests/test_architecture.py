@@ -26,6 +26,8 @@ EXCEPTIONS = {
 }
 LIBRARY_FLOOR_LIMITS = {
     "bencodepy": {"formats.bencode"},  # the one place that names it
+    "kademlia": {"dht.kademlia_package"},  # and here its faults are mended
+    "asyncio_dgram": {"dht", "tracker"},
     "aiohttp": {"tracker", "node"},
     "httptools": {"tracker"},
     "sqlite3": {"node.storage"},
