@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from formats.errors import EverswarmError
-from node.cli import create, demo, get, publish, show, tracker, verify
+from node.cli import create, demo, dht, get, publish, show, tracker, verify
 from node.cli.exit_status import ExitStatus, Interrupted, exit_status, sentence
 from node.cli.printable import printable
 
@@ -39,6 +39,7 @@ app.command("publish")(publish.publish)
 app.command("get")(get.get)
 app.command("tracker")(tracker.tracker)
 app.command("demo")(demo.demo)
+app.add_typer(dht.app, name="dht")
 
 
 def _print_version(wanted: bool) -> None:
@@ -92,11 +93,24 @@ def _tell(text: str) -> None:
 def _bad_usage(error: Exception, arguments: Sequence[str]) -> int:
     message = getattr(error, "format_message", error.__str__)()
     _tell(printable(" ".join(message.split())))
-    commands = [argument for argument in arguments[:1] if not argument.startswith("-")]
-    known = {command.name for command in app.registered_commands}
-    command = [name for name in commands if name in known]
-    print(f"Try: {shlex.join(['everswarm', *command, '--help'])}", file=sys.stderr)
+    print("Try:", shlex.join(["everswarm", *_command(arguments), "--help"]), file=sys.stderr)
     return ExitStatus.BAD_USAGE
+
+
+def _command(arguments: Sequence[str]) -> list[str]:
+    """The command that `arguments` begin with, as far as it is known: `dht get-peers`."""
+    names: list[str] = []
+    group = app
+    for argument in arguments:
+        if argument in {command.name for command in group.registered_commands}:
+            return [*names, argument]
+        groups = {each.name: each.typer_instance for each in group.registered_groups}
+        inner = groups.get(argument)
+        if inner is None:
+            break
+        names.append(argument)
+        group = inner
+    return names
 
 
 def _interrupted(error: BaseException, arguments: Sequence[str]) -> int:

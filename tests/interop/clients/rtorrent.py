@@ -6,11 +6,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from formats.endpoint import Endpoint
 from tests.interop.clients.client import Client
+from tests.interop.patience import wait_until
 
 
 class Rtorrent(Client):
-    """rtorrent as a daemon, watched by XML-RPC over SCGI."""
+    """rtorrent as a daemon, watched by XML-RPC over SCGI.
+
+    It knows one peer of an address: beside others on the loopback it may dial itself and nobody else.
+    """
+
+    needs_own_address = True
 
     program = "rtorrent"
 
@@ -25,18 +32,26 @@ class Rtorrent(Client):
             "network.port_range.set": f"{self.port}-{self.port}",
             "network.port_random.set": "no",
             "network.scgi.open_local": self._control,
-            "dht.mode.set": "disable",
+            "dht.mode.set": "on" if self.dht_entries else "disable",
+            "dht.port.set": str(self.port),
             "protocol.pex.set": "no",
             "protocol.encryption.set": "none",
             "trackers.use_udp.set": "no",
         }
         arguments = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
         self.start("rtorrent", "-n", *arguments, torrent)
+        for entry in self.dht_entries:
+            self._add_node(entry)
 
     def is_complete(self) -> bool:
         """See Client."""
         torrents = self._call("d.multicall2", "", "main", "d.complete=", "d.is_active=")
         return any(complete and active for complete, active in torrents)
+
+    def _add_node(self, entry: Endpoint) -> None:
+        wait_until(
+            lambda: self._call("dht.add_node", "", str(entry)) == 0, "rTorrent takes a node"
+        )
 
     @property
     def _control(self) -> Path:
