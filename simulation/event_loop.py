@@ -283,7 +283,11 @@ class SimulatedEventLoop(asyncio.BaseEventLoop):
         )
         waiter = self.create_future()
         transport.start(waiter)
-        await waiter
+        try:
+            await waiter
+        except BaseException:
+            transport.close()
+            raise
         return transport, protocol
 
     async def _datagram_address(self, address: Any, family: int) -> tuple[str, int]:

@@ -68,7 +68,7 @@ def execute(data: bytes) -> None:
         case krpc.Query():
             _check_query(message)
         case krpc.Response():
-            assert len(message.contacts) + len(message.peers) < 100
+            assert len(message.contacts) + len(message.peers) <= len(data) // 8
             assert message.external is None or message.external.port
             item = message.item()
             assert item is None or len(item.value) <= 1000
