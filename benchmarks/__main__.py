@@ -14,6 +14,11 @@ BENCHMARKS = {
     "create": "B19: making a torrent, beside mktorrent and libtorrent",
     "bencode": "B18: decoding and encoding, beside bencode.py",
     "swarm": "B5, B6: completion of a swarm beside the lower bound, on virtual time",
+    "dht_answers": "B7: DHT queries answered per second, beside libtorrent",
+    "dht_lookups": "B8: DHT lookups beside the ideal lookup, on virtual time",
+    "dht_announces": "10,000 torrents kept findable on a budget of packets, on virtual time",
+    "dht_memory": "memory of what a DHT node stores",
+    "dht_flood": "D9: a node's own lookups under a flood of queries",
     "simulator": "the speed of the simulation",
 }
 
@@ -25,7 +30,7 @@ def main() -> int:
     if unknown:
         print(f"no such benchmark: {', '.join(unknown)}", file=sys.stderr)
         for name, what in BENCHMARKS.items():
-            print(f"  {name:10} {what}", file=sys.stderr)
+            print(f"  {name:13} {what}", file=sys.stderr)
         return 2
     print(f"load of the last minute: {os.getloadavg()[0]:.2f} on {os.cpu_count()} cores")
     failed = 0

@@ -43,10 +43,17 @@ class GuardedStream(DatagramServer):
         """Whether `send` would return at once: the system's buffer has room."""
         return self._protocol.drained.is_set()
 
-    @property
-    def failures(self) -> int:
-        """Datagrams that the system would not take, since the socket was opened."""
-        return self._protocol.failures
+    def send_now(self, data: bytes, endpoint: Endpoint) -> bool:
+        """Send if that takes no waiting; whether the system took it.
+
+        `send` is a coroutine, and a node answers tens of thousands of queries a second.
+        """
+        transport = self._protocol.transport
+        if transport is None or transport.is_closing() or not self.is_writable:
+            return False
+        failures = self._protocol.failures
+        transport.sendto(data, endpoint)
+        return self._protocol.failures == failures
 
     async def wait_closed(self) -> None:
         """After `close`: until the port is free again."""
@@ -60,8 +67,14 @@ class _GuardedProtocol(Protocol):
         self.drained = asyncio.Event()
         self.closed = asyncio.Event()
         self.failures = 0
+        self.transport: asyncio.DatagramTransport | None = None
+        """None before there is one and once it is gone."""
         self._guard = guard
         super().__init__(self.received, self.errors, self.drained)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         endpoint = Endpoint(addr[0], addr[1])
@@ -73,6 +86,7 @@ class _GuardedProtocol(Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(None)
+        self.transport = None
         self.drained.set()  # nobody waits for a socket that is gone
         self.closed.set()
 

@@ -24,7 +24,10 @@ from dht.datagram_stream import GuardedStream, open_stream
 from dht.krpc import (
     Body,
     ErrorReply,
+    FindNode,
+    GetPeers,
     KrpcError,
+    Ping,
     Query,
     Response,
     cheap_check,
@@ -56,6 +59,9 @@ _OUR_TRANSACTION = b"1:t%d:" % TRANSACTION_SIZE
 TIMER_ERROR = 0.001
 """Seconds by which event loops may call too early (uvloop rounds to them): who then sees that
 nothing is due yet, and waits again, spins."""
+
+_ANSWERED_BY_ALL = (Ping, FindNode, GetPeers)
+"""Living nodes answer these. Many are silent when they do not know a method of a later BEP."""
 
 _NOBODY = NodeId(bytes(20))
 
@@ -101,7 +107,7 @@ class Observer(Protocol):
 
 
 class _Transaction:
-    __slots__ = ("endpoint", "is_lost", "listener", "node_id", "sent_at", "timer", "was_sent")
+    __slots__ = ("endpoint", "is_lost", "listener", "node_id", "sent_at", "tells", "timer")
 
     def __init__(
         self, endpoint: Endpoint, node_id: NodeId | None, listener: Listener, sent_at: float
@@ -111,7 +117,8 @@ class _Transaction:
         self.listener = listener
         self.sent_at = sent_at
         self.is_lost = False
-        self.was_sent = True
+        self.tells = True
+        """Whether nodes that are alive would answer."""
         self.timer: asyncio.TimerHandle
 
 
@@ -190,7 +197,7 @@ class RpcSocket:
             try:
                 while True:
                     data, source = await stream.recv()
-                    await self._received(data, cast(Endpoint, source))
+                    self._received(data, cast(Endpoint, source))
             except TransportClosed:
                 if stream is self._stream:
                     self._stream = None
@@ -246,7 +253,8 @@ class RpcSocket:
         self._transactions[transaction_id] = transaction
         self._counters.queries_out[method_of(body)] += 1
         self._observer.sent_to(endpoint, now)
-        transaction.was_sent = await self._send(data, endpoint)
+        was_sent = self._send(data, endpoint)
+        transaction.tells = was_sent and isinstance(body, _ANSWERED_BY_ALL)
 
     def _new_id(self) -> bytes:
         while True:
@@ -261,8 +269,8 @@ class RpcSocket:
         self._counters.timeouts += 1
         forget_at = max(transaction.sent_at + LATE_SECONDS, self._loop.time())
         transaction.timer = self._loop.call_at(forget_at, self._forget, transaction_id)
-        # what the system would not take says nothing about the node
-        node_id = transaction.node_id if transaction.was_sent else None
+        # what the system would not take, or the node may not know, says nothing about the node
+        node_id = transaction.node_id if transaction.tells else None
         self._observer.unanswered(transaction.endpoint, node_id, self._loop.time())
         transaction.listener(None)
 
@@ -271,19 +279,9 @@ class RpcSocket:
         transaction.timer.cancel()
         return transaction
 
-    async def _send(self, data: bytes, endpoint: Endpoint) -> bool:
+    def _send(self, data: bytes, endpoint: Endpoint) -> bool:
         """Whether the system took it. Waits for nothing."""
-        stream = self._stream
-        if stream is None or not stream.is_writable:
-            self._counters.send_failures += 1
-            return False
-        failures = stream.failures
-        try:
-            await stream.send(data, endpoint)
-        except TransportClosed:
-            self._counters.send_failures += 1
-            return False
-        if stream.failures > failures:
+        if self._stream is None or not self._stream.send_now(data, endpoint):
             self._counters.send_failures += 1
             return False
         self._counters.bytes_out += len(data)
@@ -315,26 +313,26 @@ class RpcSocket:
         transaction = self._transactions.get(data[at : at + TRANSACTION_SIZE])
         return transaction is not None and transaction.endpoint == source
 
-    async def _received(self, data: bytes, source: Endpoint) -> None:
+    def _received(self, data: bytes, source: Endpoint) -> None:
         self._counters.bytes_in += len(data)
         try:
             message = parse(data)
         except KrpcError as error:
             self._counters.drops["malformed"] += 1
             if error.reply is not None and not self._observer.identity[1]:
-                await self._reply(encode_error(error.reply, len(data)), source)
+                self._reply(encode_error(error.reply, len(data)), source)
             return
         if isinstance(message, Query):
             self._counters.queries_in[method_of(message.body)] += 1
             reply = self._observer.answer(message, source, len(data), self._loop.time())
             if reply:
-                await self._reply(reply, source)
+                self._reply(reply, source)
         else:
             self._ended(message, source)
 
-    async def _reply(self, data: bytes, source: Endpoint) -> None:
+    def _reply(self, data: bytes, source: Endpoint) -> None:
         self._budget.spend(len(data))
-        if data and await self._send(data, source):
+        if data and self._send(data, source):
             self._counters.replies += 1
 
     def _ended(self, message: Response | ErrorReply, source: Endpoint) -> None:

@@ -13,7 +13,7 @@ from dht.family_node import FamilyNode, contacts_of
 from dht.krpc import Body, FindNode, Response
 from dht.lookup import Lookup, Step
 from dht.routing_table import K
-from dht.rpc import TIMER_ERROR, Outcome
+from dht.rpc import Outcome
 from formats.endpoint import Endpoint
 
 CLOCK_SECONDS = 0.002
@@ -105,7 +105,7 @@ class Search:
             wake_at = lookup.wake_at
             if wake_at is None:
                 return
-            timer = self._loop.call_at(wake_at + TIMER_ERROR, self._wake.set)
+            timer = self._loop.call_at(wake_at, self._wake.set)
             try:
                 await self._wake.wait()
             finally:

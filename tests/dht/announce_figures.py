@@ -63,9 +63,7 @@ async def measure(
         return Figures((begun - started) / 60.0, packets, not_found, not_stored)
 
 
-async def _not_found(
-    population: Population, holder: Member, hashes: list[InfoHash]
-) -> int:
+async def _not_found(population: Population, holder: Member, hashes: list[InfoHash]) -> int:
     peer = Endpoint(holder.host.address, PEER_PORT)
     others = [member for member in population.members if member is not holder]
     both = zip(population.rng.choices(others, k=len(hashes)), hashes, strict=True)

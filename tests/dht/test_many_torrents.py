@@ -14,9 +14,8 @@ PACKETS = 25.0
 
 
 def test_a_thousand_torrents_stay_findable_on_a_budget_of_packets():
-    program = partial(measure, nodes=50, torrents=1_000, packet_rate=PACKETS, minutes=32)
+    program = partial(measure, nodes=40, torrents=1_000, packet_rate=PACKETS, minutes=31)
     figures = simulation.run(program, seed=1)
-    print(figures)
     assert figures.not_found == figures.not_stored == []
     assert figures.packets <= PACKETS
     assert figures.first_round <= 20.0
