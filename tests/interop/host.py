@@ -27,7 +27,7 @@ class Host:
 
     def free_port(self) -> int:
         """A TCP port that nobody listens on."""
-        with self._entered(), closing(socket.socket()) as probe:
+        with self.entered(), closing(socket.socket()) as probe:
             probe.bind((self.address, 0))
             port: int = probe.getsockname()[1]
             return port
@@ -38,14 +38,14 @@ class Host:
     ) -> Iterator[HTTPResponse]:
         """GET, or POST a body. Raises OSError, or HTTPException if the answer is no HTTP."""
         with closing(HTTPConnection(self.address, port, timeout=REPLY_SECONDS)) as connection:
-            with self._entered():
+            with self.entered():
                 connection.connect()
             connection.request("GET" if body is None else "POST", target, body, _dashed(headers))
             yield connection.getresponse()
 
     @contextmanager
-    def _entered(self) -> Iterator[None]:
-        """Sockets made meanwhile belong to the namespace, and stay in it."""
+    def entered(self) -> Iterator[None]:
+        """Sockets that this thread makes meanwhile belong to the namespace, and stay in it."""
         if self.namespace is None:
             yield
             return

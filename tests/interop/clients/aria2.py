@@ -27,7 +27,7 @@ class Aria2(Client):
             "--enable-rpc",
             "--rpc-listen-all",
             f"--rpc-listen-port={self._rpc_port}",
-            "--enable-dht=false",
+            *self._dht_options(),
             "--enable-dht6=false",
             "--enable-peer-exchange=false",
             "--bt-enable-lpd=false",
@@ -37,6 +37,16 @@ class Aria2(Client):
             "--summary-interval=0",
             "--console-log-level=info",
             torrent,
+        )
+
+    def _dht_options(self) -> tuple[str, ...]:
+        if not self.dht_entries:
+            return ("--enable-dht=false",)
+        return (
+            "--enable-dht=true",
+            f"--dht-listen-port={self.port}",
+            f"--dht-entry-point={self.dht_entries[0]}",
+            f"--dht-file-path={self.directory / 'dht.dat'}",
         )
 
     def is_complete(self) -> bool:

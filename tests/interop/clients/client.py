@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from formats.endpoint import Endpoint
 from tests.interop.host import Host
 from tests.interop.patience import wait_until
 
@@ -73,10 +74,17 @@ class Process:
 
 
 class Client(Process, ABC):
-    """A program that seeds or downloads one torrent, and hears of peers from its tracker only."""
+    """A program that seeds or downloads one torrent.
+
+    It hears of peers from its tracker only, and from the DHT if it is given a node to start from.
+    """
 
     needs_own_address: ClassVar[bool] = False
-    """It refuses peers on the loopback."""
+    """It cannot meet peers on the loopback."""
+    needs_nodes: ClassVar[int] = 1
+    """It searches no DHT of fewer nodes, itself apart."""
+    entry_port: ClassVar[int] = 0
+    """Where the first of its `dht_entries` must be, alone on its host; 0 is anywhere."""
     creates_empty_files: ClassVar[bool] = True
     """It also makes the files that have no bytes to download."""
 
@@ -86,7 +94,9 @@ class Client(Process, ABC):
         """Below it lies the torrent's file or folder, if it is downloaded."""
         self.downloads.mkdir()
         self.port = host.free_port()
-        """Where peers reach it."""
+        """Where peers reach it, by TCP; its DHT has the UDP port of the same number."""
+        self.dht_entries: tuple[Endpoint, ...] = ()
+        """Nodes from which its DHT may start; without any it has no DHT."""
 
     @abstractmethod
     def share(self, torrent: Path, directory: Path) -> None:

@@ -53,5 +53,10 @@ class Everswarm(Client):
         self.start(
             sys.executable, "-m", "node", command, *arguments, *self.options,
             "--listen", f"{self.host.address}:{self.port}",
-            "--json", "--log-level", "debug",
+            "--json", "--log-level", "debug", *self._dht_options(),
         )  # fmt: skip
+
+    def _dht_options(self) -> list[str]:
+        if not self.dht_entries:
+            return ["--no-dht"]
+        return [part for entry in self.dht_entries for part in ("--bootstrap", str(entry))]

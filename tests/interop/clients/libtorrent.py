@@ -7,7 +7,7 @@ from tests.interop.clients.client import Client
 
 
 class Libtorrent(Client):
-    """A bare libtorrent session, without anything but TCP and trackers."""
+    """A bare libtorrent session, without anything but TCP, trackers and perhaps the DHT."""
 
     def share(self, torrent: Path, directory: Path) -> None:
         """See Client."""
@@ -15,6 +15,7 @@ class Libtorrent(Client):
         self.start(
             # -P: this folder's libtorrent.py is not the library.
             sys.executable, "-P", session, torrent, directory, f"{self.host.address}:{self.port}",
+            ",".join(map(str, self.dht_entries)),
         )  # fmt: skip
 
     def is_complete(self) -> bool:

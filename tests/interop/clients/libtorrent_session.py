@@ -1,4 +1,7 @@
-"""TORRENT DIRECTORY ADDRESS:PORT: share a torrent until killed; says `seeding` once complete."""
+"""TORRENT DIRECTORY ADDRESS:PORT DHT_NODES: share a torrent until killed.
+
+Says `seeding` once it is complete. The DHT starts from the nodes, ADDRESS:PORT,..., if there are any.
+"""
 
 import sys
 import time
@@ -7,18 +10,29 @@ import libtorrent
 
 LOOK_INTERVAL = 0.05
 """Seconds between two looks."""
+DHT_ON_ONE_MACHINE = {
+    "dht_block_ratelimit": 10_000,
+    "dht_enforce_node_id": False,
+    "dht_ignore_dark_internet": False,
+    "dht_prefer_verified_node_ids": False,
+    "dht_restrict_routing_ips": False,
+    "dht_restrict_search_ips": False,
+}
+"""Nodes that share the address of the loopback are welcome, and may together ask much."""
 _kinds = libtorrent.alert.category_t
 ALERTS = _kinds.error_notification | _kinds.tracker_notification | _kinds.connect_notification
 """What is told for the one who wonders why a test failed."""
 
 
-def main(torrent: str, directory: str, listen: str) -> None:
-    """Without DHT, LSD, PEX and uTP: peers come from the trackers, by TCP."""
+def main(torrent: str, directory: str, listen: str, dht_nodes: str) -> None:
+    """Without LSD, PEX and uTP: peers come from the trackers and the DHT, by TCP."""
     session = libtorrent.session(
         {
             "listen_interfaces": listen,
             "alert_mask": ALERTS,
-            "enable_dht": False,
+            "enable_dht": bool(dht_nodes),
+            "dht_bootstrap_nodes": dht_nodes,
+            **DHT_ON_ONE_MACHINE,
             "enable_lsd": False,
             "enable_upnp": False,
             "enable_natpmp": False,

@@ -49,9 +49,7 @@ class Rtorrent(Client):
         return any(complete and active for complete, active in torrents)
 
     def _add_node(self, entry: Endpoint) -> None:
-        wait_until(
-            lambda: self._call("dht.add_node", "", str(entry)) == 0, "rTorrent takes a node"
-        )
+        wait_until(lambda: self._call("dht.add_node", "", str(entry)) == 0, "rTorrent takes a node")
 
     @property
     def _control(self) -> Path:
