@@ -1,16 +1,15 @@
 """The options of every command that asks the DHT, written once."""
 
-import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import wraps
 from typing import Annotated
 
 import typer
 
 from node.cli import options
 from node.cli.addresses import HostPort, parse_host_port, parse_listen
+from node.cli.shared_options import takes
 
 _NETWORK = "The network"
 
@@ -73,22 +72,6 @@ class NetworkOptions:
         print(note, file=sys.stderr, flush=True)
 
 
-def asks_the_network(command: Callable[..., None]) -> Callable[..., None]:
-    """`command` with the shared options in place of its parameter `network`."""
-    own = inspect.signature(command).parameters
-    shared = inspect.signature(_network_options).parameters
-
-    @wraps(command)
-    def with_options(**values: object) -> None:
-        given = {name: values.pop(name) for name in shared}
-        command(network=_network_options(**given), **values)  # type: ignore[arg-type]  # by typer
-
-    parameters = [parameter for name, parameter in own.items() if name != "network"]
-    signature = inspect.Signature([*parameters, *shared.values()])
-    with_options.__signature__ = signature  # type: ignore[attr-defined]  # PEP 362: typer reads it
-    return with_options
-
-
 def _network_options(
     *,
     bootstrap: Bootstrap = None,
@@ -106,3 +89,7 @@ def _network_options(
         json=json,
         log_level=log_level,
     )
+
+
+asks_the_network = takes("network", _network_options)
+"""A command with the shared options in place of its parameter `network`."""
