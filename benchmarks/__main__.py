@@ -13,6 +13,7 @@ BENCHMARKS = {
     "recheck": "B4: hashing what is on disk, beside libtorrent and the limit of SHA-1",
     "create": "B19: making a torrent, beside mktorrent and libtorrent",
     "bencode": "B18: decoding and encoding, beside bencode.py",
+    "udp_tracker": "B9: announces over UDP, beside opentracker",
     "swarm": "B5, B6: completion of a swarm beside the lower bound, on virtual time",
     "dht_answers": "B7: DHT queries answered per second, beside libtorrent",
     "dht_lookups": "B8: DHT lookups beside the ideal lookup, on virtual time",

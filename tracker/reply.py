@@ -36,7 +36,7 @@ def parse_response(body: bytes) -> AnnounceResponse:
         complete=bencode.get_int(reply, b"complete", minimum=0),
         incomplete=bencode.get_int(reply, b"incomplete", minimum=0),
         external_ip=_external_ip(bencode.get_bytes(reply, b"external ip")),
-        warning=None if warning is None else _printable(warning),
+        warning=None if warning is None else printable(warning),
         tracker_id=bencode.get_bytes(reply, b"tracker id", at_most=LONGEST_TRACKER_ID),
     )
 
@@ -63,7 +63,7 @@ def _reply(body: bytes) -> dict[bytes, Value]:
         raise TrackerError(f"not a tracker reply ({error})") from None
     if b"failure reason" in reply:
         reason = bencode.get_text(reply, b"failure reason", at_most=KEPT_TEXT)
-        raise TrackerFailure(_printable(reason or "no reason given"), retry_in=_retry_in(reply))
+        raise TrackerFailure(printable(reason or "no reason given"), retry_in=_retry_in(reply))
     return reply
 
 
@@ -116,6 +116,7 @@ def _external_ip(packed: bytes | None) -> str | None:
     return (unpack4(compact) if len(packed) == 4 else unpack6(compact))[0].host
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """A stranger's text, fit for a screen: escaped, at most KEPT_TEXT characters (C6)."""
     escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return "".join(escaped)[:KEPT_TEXT]

@@ -96,11 +96,12 @@ async def start_tracker(
     try:
         server = await loop.create_server(connection, host, port, backlog=BACKLOG)
     except OSError as error:
-        raise ConfigError(_cannot_listen(error, host, port)) from error
+        raise ConfigError(cannot_listen(error, host, port)) from error
     return TrackerServer(server, responder, connections)
 
 
-def _cannot_listen(error: OSError, host: str, port: int) -> str:
+def cannot_listen(error: OSError, host: str, port: int) -> str:
+    """Why this address cannot be had, and what to do, in a sentence."""
     where = f"cannot listen on {host} port {port}"
     match error.errno:
         case errno.EADDRINUSE:

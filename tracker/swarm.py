@@ -175,7 +175,7 @@ class Swarms:
         if self._allowed is not None and info_hash not in self._allowed:
             raise TrackerFailure("this tracker does not serve that torrent", retry_in=NEVER)
         network = ip if len(ip) == _IP4_SIZE else ip[:7]
-        if not _is_loopback(ip):
+        if not is_loopback(ip):
             if len(self._newcomers) >= _NETWORKS_COUNTED:
                 self._newcomers.clear()
             if self._newcomers[network] >= self.limits.new_torrents_per_minute:
@@ -229,7 +229,7 @@ class Swarms:
         if self.peers >= self.limits.peers:
             self.rejected["peers full"] += 1
             return True
-        if table.ports_of(ip) >= self.limits.ports_per_ip and not _is_loopback(ip):
+        if table.ports_of(ip) >= self.limits.ports_per_ip and not is_loopback(ip):
             self.rejected["ports per address"] += 1
             return True
         return False
@@ -304,5 +304,6 @@ class Swarms:
         self._empty.pop(info_hash, None)
 
 
-def _is_loopback(ip: bytes) -> bool:
+def is_loopback(ip: bytes) -> bool:
+    """Whether `ip` (4 or 16 bytes) is this machine."""
     return ip[0] == 127 if len(ip) == _IP4_SIZE else ip == LOOPBACK6

@@ -1,8 +1,8 @@
-"""URLs of HTTP trackers: the user's own, with our query, for a scrape, and after a redirect.
+"""URLs of trackers: the user's own, with our query, for a scrape, and after a redirect.
 
-A torrent's author or a tracker chooses them: only http and https, with a host and a port, survive;
-a redirect from https to http does not (C2). Control characters, spaces and line ends are escaped in
-paths and refused in hosts: nothing of theirs ends a line of our request.
+A torrent's author or a tracker chooses them: only http, https and udp, with a host and a port,
+survive; a redirect from https to http does not (C2). Control characters, spaces and line ends are
+escaped in paths and refused in hosts: nothing of theirs ends a line of our request.
 """
 
 from yarl import URL
@@ -19,6 +19,14 @@ def parse_url(text: str) -> URL:
     url = _parse(text)
     if url is None or url.scheme not in SCHEMES or not url.raw_host or not url.port:
         raise TrackerError("not an http or https URL")
+    return url.with_fragment(None)
+
+
+def parse_udp_url(text: str) -> URL:
+    """Read the announce URL of a UDP tracker, which needs a port. Raises TrackerError."""
+    url = _parse(text)
+    if url is None or url.scheme != "udp" or not url.raw_host or not url.port:
+        raise TrackerError("not a udp URL with a host and a port")
     return url.with_fragment(None)
 
 

@@ -66,8 +66,10 @@ async def test_each_finds_and_stores_what_the_other_announces(
         await _until_it_answers(nodes, address)
         async with run_node(address, host=elsewhere) as newcomer:
             assert await newcomer.wait_ready()
-            assert await newcomer.announce(OTHER_SWARM, OTHER_PORT)
-            stored = await ask(newcomer, address, krpc.GetPeers(OTHER_SWARM))
+            their_id, _ = await newcomer.ping(address)
+            near = InfoHash(their_id[:-1] + bytes([their_id[-1] ^ 1]))  # nobody is closer to it
+            assert await newcomer.announce(near, OTHER_PORT)
+            stored = await ask(newcomer, address, krpc.GetPeers(near))
             assert stored.peers == [Endpoint(elsewhere.address, OTHER_PORT)]
 
             await until(theirs.is_complete, "the download", patience=PATIENCE)

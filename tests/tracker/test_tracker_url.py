@@ -2,7 +2,7 @@ import pytest
 from yarl import URL
 
 from tracker.errors import TrackerError
-from tracker.tracker_url import parse_url, redirected, scrape_url, with_query
+from tracker.tracker_url import parse_udp_url, parse_url, redirected, scrape_url, with_query
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,22 @@ def test_our_query_is_added_without_touching_an_escape(url: str, asked: str) -> 
 def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(TrackerError, match="not an http or https URL"):
         parse_url(url)
+
+
+def test_udp_urls_have_a_host_and_a_port() -> None:
+    url = parse_udp_url("UDP://tracker.example:6969/a%2fb?c=%41#top")
+    assert (url.raw_host, url.port, url.raw_path_qs) == ("tracker.example", 6969, "/a%2fb?c=%41")
+    assert parse_udp_url("udp://[2001:db8::1]:6969").raw_host == "2001:db8::1"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "udp://t.example", "udp://t.example/announce", "udp://:6969/", "udp://t:0/",
+     "udp://t:65536/", "http://t.example:6969/announce", "udp:t.example:6969", "udp://t\x7f:1/"],
+)  # fmt: skip
+def test_other_udp_urls_are_refused(url: str) -> None:
+    with pytest.raises(TrackerError, match="not a udp URL with a host and a port"):
+        parse_udp_url(url)
 
 
 def test_names_beyond_ascii_are_punycode() -> None:

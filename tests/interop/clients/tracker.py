@@ -14,12 +14,13 @@ from tests.interop.patience import wait_until
 
 
 class Tracker(Process, ABC):
-    """A tracker by HTTP. Its URL is known before it runs, so that torrents can name it."""
+    """A tracker by HTTP and UDP. Its URLs are known before it runs, so that torrents can name it."""
 
     def __init__(self, host: Host, directory: Path) -> None:
         super().__init__(host, directory)
         self.port = host.free_port()
         self.url = f"http://{host.address}:{self.port}/announce"
+        self.udp_url = f"udp://{host.address}:{self.port}/announce"
 
     @abstractmethod
     def serve(self, info_hash: bytes) -> None:
@@ -57,7 +58,7 @@ class EverswarmTracker(Tracker):
         """See Tracker."""
         self.start(
             sys.executable, "-m", "node", "tracker",
-            "--listen", f"{self.host.address}:{self.port}",
+            "--listen", f"{self.host.address}:{self.port}", "--udp", f"{self.host.address}:{self.port}",
             "--allow", info_hash.hex(), "--interval", "10",
         )  # fmt: skip
         self._wait_answering(info_hash)
@@ -74,7 +75,7 @@ class Opentracker(Tracker):
         self.directory.chmod(0o755)
         (self.directory / "whitelist").write_text(info_hash.hex() + "\n")
         self.start(
-            "opentracker", "-i", self.host.address, "-p", str(self.port),
+            "opentracker", "-i", self.host.address, "-p", str(self.port), "-P", str(self.port),
             "-d", self.directory, "-w", "whitelist",
         )  # fmt: skip
         self._wait_answering(info_hash)

@@ -232,7 +232,7 @@ def test_mutable_items(ask: Ask, tmp_path: Path) -> None:
     second = json.loads(ask("put", "two", "--key", "key", "--json").stdout)
     assert (first["sequence"], second["sequence"]) == (1, 2)
     assert first["target"] == second["target"]
-    assert 3 <= first["nodes_stored"] <= 5
+    assert 1 <= first["nodes_stored"] <= 5
     for name in (first["target"], first["public_key"]):
         result = ask("get", name)
         assert result.stdout == "two\n"
