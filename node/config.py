@@ -24,6 +24,8 @@ class NodeConfig:
     download_rate: int | None = None
     upload_rate: int | None = None
     use_trackers: bool = True
+    use_pex: bool = True
+    """Let peers tell each other of peers, except in private torrents."""
     use_dht: bool = True
     dht_listen: tuple[str, int] | None = None
     """Numeric address and UDP port of the DHT node. None: where peers reach us, on the same port

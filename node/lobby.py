@@ -15,6 +15,7 @@ from node.torrent.context import NodeContext
 from node.torrent.dial_budget import ban_key
 from node.torrent.greeting import Greeting
 from node.torrent.known_peer import Source, SourceKind
+from node.torrent.metadata_search import MetadataSearch
 from node.torrent.torrent import Torrent
 
 HALF_OPEN_PER_IP = 4
@@ -26,9 +27,15 @@ HALF_OPEN_MINIMUM = 10
 class Lobby:
     """Incoming connections without a handshake."""
 
-    def __init__(self, context: NodeContext, torrents: Mapping[InfoHash, Torrent]) -> None:
+    def __init__(
+        self,
+        context: NodeContext,
+        torrents: Mapping[InfoHash, Torrent],
+        searches: Mapping[InfoHash, MetadataSearch],
+    ) -> None:
         self._context = context
         self._torrents = torrents
+        self._searches = searches
         self._waiting: dict[PeerConnection, None] = {}
         self._most = max(HALF_OPEN_MINIMUM, context.connections.limit // 10)
 
@@ -61,13 +68,17 @@ class Lobby:
             connection.close("the node stops")
 
     def _answer(self, info_hash: InfoHash) -> Handshake | None:
-        torrent = self._torrents.get(info_hash)
-        return torrent.local_handshake() if torrent is not None and torrent.is_running else None
+        swarm = self._swarm(info_hash)
+        return swarm.local_handshake() if swarm is not None and swarm.is_running else None
+
+    def _swarm(self, info_hash: InfoHash) -> Torrent | MetadataSearch | None:
+        return self._torrents.get(info_hash) or self._searches.get(info_hash)
 
     def _introduced(self, connection: PeerConnection, introduction: HandshakeReceived) -> None:
         self._waiting.pop(connection, None)
-        torrent = self._torrents[introduction.info_hash]
-        torrent.members.attach(connection, introduction, source=Source(SourceKind.INCOMING))
+        swarm = self._swarm(introduction.info_hash)
+        assert swarm is not None  # it gave the handshake that has just been answered with
+        swarm.members.attach(connection, introduction, source=Source(SourceKind.INCOMING))
 
     def _failed(self, connection: PeerConnection, reason: str) -> None:
         self._waiting.pop(connection, None)

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -12,20 +12,24 @@ from types import TracebackType
 from formats.endpoint import Endpoint
 from formats.errors import ConfigError
 from formats.identifiers import InfoHash, new_peer_id
-from formats.metainfo import Metainfo
+from formats.magnet import Magnet
+from formats.metainfo import Metainfo, MetainfoError, encode_metainfo, parse_metainfo
 from node.config import DEFAULT_PORTS, NodeConfig
 from node.dht_keeper import DhtKeeper
 from node.lobby import Lobby
 from node.peer.receive_buffer import ReceiveBuffer
+from node.searches import Searches
 from node.storage.directory import Directory
 from node.storage.open_files import Disk
 from node.storage.state import SavedTorrent, StateStore
 from node.torrent.context import ConnectionCount, NodeContext
 from node.torrent.dial_budget import DialBudget
+from node.torrent.metadata_search import MetadataSearch, described
 from node.torrent.options import TorrentOptions
 from node.torrent.token_bucket import TokenBucket
 from node.torrent.torrent import Torrent
 from tracker.http_client import HttpTrackers
+from tracker.udp_client import UdpTrackers
 
 TICK_SECONDS = 1.0
 """The one clock of the node: all deadlines of its torrents and peers are looked at this often."""
@@ -88,13 +92,21 @@ class Node:
             connections=ConnectionCount(config.max_connections, config.max_half_open),
             dht=None,
             trackers=HttpTrackers() if config.use_trackers else None,
+            udp_trackers=(
+                UdpTrackers(rng=self._rng, local_address=config.bind_address)
+                if config.use_trackers
+                else None
+            ),
             tracker_interval_floor=config.tracker_interval_floor,
             upload_slots=config.upload_slots,
             allow_local_peers=config.allow_local_peers,
             open_disk=self._open_disk,
             local_address=config.bind_address,
+            use_pex=config.use_pex,
         )
-        self._lobby = Lobby(self.context, self.torrents)
+        self.searches = Searches(self.context, self._tasks)
+        """Magnets whose torrents are not known yet."""
+        self._lobby = Lobby(self.context, self.torrents, self.searches)
         self._keeper = DhtKeeper(config, self._state, rng=self._rng, clock=self._clock)
         try:
             if config.accept_incoming:
@@ -126,6 +138,7 @@ class Node:
                 server.close()
             for torrent in self.torrents.values():
                 torrent.stop()
+            self.searches.stop()
             self._lobby.close()
             for service in self._services:
                 service.cancel()
@@ -158,19 +171,51 @@ class Node:
                     name=metainfo.name,
                     directory=directory,
                     added=self._clock(),
-                    metainfo=None,
+                    metainfo=encode_metainfo(metainfo),
                 )
             )
+        found = await self.searches.end(metainfo)
         torrent = Torrent(
             metainfo,
             directory,
             context=self.context,
             options=options or TorrentOptions(),
             record=record,
+            found=found,
         )
         self.torrents[metainfo.info_hash] = torrent
         self._lives[metainfo.info_hash] = self._tasks.create_task(torrent.run())
         return torrent
+
+    async def fetch_metadata(self, magnet: Magnet, *, peers: Sequence[Endpoint] = ()) -> Metainfo:
+        """The torrent that a magnet names: what is known or was saved, else from peers, for ever.
+
+        `add` it then; the peers that were found go on. Raises MetainfoError for a torrent that we
+        cannot download.
+        """
+        known = await self.known_metadata(magnet)
+        return known or await self.search(magnet, peers=peers).wait()
+
+    async def known_metadata(self, magnet: Magnet) -> Metainfo | None:
+        """The torrent that a magnet names, without asking anybody."""
+        torrent = self.torrents.get(magnet.info_hash)
+        if torrent is not None:
+            return torrent.metainfo
+        saved = [] if self._state is None else await self._state.torrents()
+        for each in saved:
+            if each.info_hash == magnet.info_hash and each.metainfo is not None:
+                try:
+                    return described(parse_metainfo(each.metainfo), magnet)
+                except MetainfoError:  # damaged on disk: others have it
+                    return None
+        return None
+
+    def search(self, magnet: Magnet, *, peers: Sequence[Endpoint] = ()) -> MetadataSearch:
+        """Start to look for the torrent that a magnet names; the search that runs, if one does.
+
+        `peers` are those that the user named.
+        """
+        return self.searches.start(magnet, peers)
 
     async def remove(self, torrent: Torrent) -> None:
         """Stop a torrent politely and forget it until it is added again; its files stay."""
@@ -185,6 +230,7 @@ class Node:
             self._lobby.tick(now)
             for torrent in list(self.torrents.values()):
                 torrent.tick(now)
+            self.searches.tick(now)
 
     async def _listen(self) -> None:
         if self.config.listen is not None:
@@ -225,6 +271,8 @@ class Node:
         await self._keeper.close()
         if self.context.trackers is not None:
             await self.context.trackers.close()
+        if self.context.udp_trackers is not None:
+            await self.context.udp_trackers.close()
         if self._state is not None:
             await self._state.close()
         self._executor.shutdown(wait=True)

@@ -12,7 +12,10 @@ from node.cli.node_options import NodeOptions
 _FILES = "Which files"
 
 Source = Annotated[
-    str, typer.Argument(metavar="SOURCE", help="A .torrent file, or the web address of one.")
+    str,
+    typer.Argument(
+        metavar="SOURCE", help="A .torrent file, the web address of one, a magnet or an info hash."
+    ),
 ]
 Directory = Annotated[
     Path, typer.Option("--directory", "-d", metavar="DIR", help="Where the files go.")
@@ -101,6 +104,7 @@ def get(
     peer: options.Peer = None,
     no_trackers: options.NoTrackers = False,
     no_dht: options.NoDht = False,
+    no_pex: options.NoPex = False,
     dht_listen: options.DhtListen = None,
     bootstrap: options.Bootstrap = None,
     state: options.State = None,
@@ -109,7 +113,7 @@ def get(
     json: options.Json = False,
     verbose: options.Verbose = False,
     log_level: options.Log = options.LogLevel.WARNING,
-    _trackers_only: options.TrackersOnly = True,
+    _no_lsd: options.NoLsd = True,
 ) -> None:
     """Download a torrent. Exit code 0 means complete and verified."""
     from node.cli.download import download
@@ -120,6 +124,7 @@ def get(
         peers=tuple(peer or ()),
         use_trackers=not no_trackers,
         use_dht=not no_dht,
+        use_pex=not no_pex,
         dht_listen=dht_listen,
         bootstrap=tuple(bootstrap or ()),
         state=state,

@@ -53,6 +53,8 @@ class LiveProgress:
 
     def why(self, reason: str) -> None:
         self._why = reason
+        if not self._live.is_started:  # before the metadata there is nothing to draw
+            self._console.print(Text("waiting: " + reason), soft_wrap=True)
 
     def complete(self, status: TorrentStatus, *, seconds: float, path: Path) -> None:
         self._live.update(Text(""), refresh=True)

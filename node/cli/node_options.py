@@ -23,6 +23,7 @@ class NodeOptions:
     peers: tuple[HostPort, ...]
     use_trackers: bool
     use_dht: bool
+    use_pex: bool
     dht_listen: HostPort | None
     bootstrap: tuple[HostPort, ...]
     state: Path | None
@@ -43,6 +44,7 @@ class NodeOptions:
             upload_rate=self.up,
             use_trackers=self.use_trackers,
             use_dht=self.use_dht,
+            use_pex=self.use_pex,
             dht_listen=_pair(self.dht_listen),
             bootstrap=tuple((host.host, host.port) for host in self.bootstrap),
         )

@@ -106,8 +106,12 @@ Bootstrap = Annotated[
         rich_help_panel=_NODE,
     ),
 ]
-TrackersOnly = Annotated[bool, typer.Option("--no-pex", "--no-lsd", hidden=True)]
-"""Switches that are true whether given or not: peers are found by trackers, DHT and `--peer`."""
+NoPex = Annotated[
+    bool,
+    typer.Option("--no-pex", help="Exchange no addresses with peers.", rich_help_panel=_NODE),
+]
+NoLsd = Annotated[bool, typer.Option("--no-lsd", hidden=True)]
+"""True whether given or not: the local network is not searched for peers."""
 
 ExitWhenSeeds = Annotated[
     int | None,

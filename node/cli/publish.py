@@ -49,6 +49,7 @@ def publish(
     peer: options.Peer = None,
     no_trackers: options.NoTrackers = False,
     no_dht: options.NoDht = False,
+    no_pex: options.NoPex = False,
     dht_listen: options.DhtListen = None,
     bootstrap: options.Bootstrap = None,
     state: options.State = None,
@@ -57,7 +58,7 @@ def publish(
     json: options.Json = False,
     verbose: options.Verbose = False,
     log_level: options.Log = options.LogLevel.WARNING,
-    _trackers_only: options.TrackersOnly = True,
+    _no_lsd: options.NoLsd = True,
 ) -> None:
     """Make a torrent and seed it where it lies, until Ctrl-C; the magnet is printed first."""
     from node.cli.interruption import run
@@ -82,6 +83,7 @@ def publish(
         peers=tuple(peer or ()),
         use_trackers=not no_trackers,
         use_dht=not no_dht,
+        use_pex=not no_pex,
         dht_listen=dht_listen,
         bootstrap=tuple(bootstrap or ()),
         state=state,

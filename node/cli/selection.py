@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from formats.errors import ConfigError
+from formats.magnet import Magnet
 from formats.metainfo import Metainfo
 from node.torrent.options import Priority
 
@@ -55,6 +56,22 @@ def priorities(
         Priority.NORMAL if number in wanted else Priority.SKIP
         for number in range(len(metainfo.files))
     )
+
+
+def link_priorities(metainfo: Metainfo, magnet: Magnet) -> tuple[Priority, ...] | None:
+    """A priority for each file: those that the link selects (`so`, BEP 53) are wanted.
+
+    None, every file, when it selects none. Raises SelectionError when the torrent has none of them.
+    """
+    if magnet.selected_files is None:
+        return None
+    chosen = [
+        Priority.NORMAL if magnet.selects(number) and file.is_stored else Priority.SKIP
+        for number, file in enumerate(metainfo.files)
+    ]
+    if Priority.NORMAL not in chosen:
+        raise SelectionError("the link selects (so=) no file that the torrent has; see --files")
+    return tuple(chosen)
 
 
 def _matches(metainfo: Metainfo, number: int, pattern: str) -> bool:

@@ -50,13 +50,7 @@ def is_url(text: str) -> bool:
 
 
 async def load(text: str) -> Metainfo:
-    """The torrent that `text` leads to. Raises Failed or MagnetError."""
-    if is_magnet(text):
-        read_magnet(text)
-        raise Failed(
-            "a magnet needs peers' metadata exchange, which this version does not have;"
-            " get the .torrent file instead"
-        )
+    """The torrent in a file or on the web. Raises Failed."""
     if not is_url(text):
         return read_torrent(Path(text))
     data = await fetch(text)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Never
 
 from formats.errors import ConfigError
@@ -15,6 +16,7 @@ from node.cli.options import LogLevel
 from node.cli.quantities import format_count
 from tracker.server import TrackerServer, start_tracker
 from tracker.swarm import SwarmLimits
+from tracker.udp_server import UdpTrackerServer, start_udp_tracker
 
 REPORT_INTERVAL = 60.0
 """Seconds between two lines about who is there, written when that has changed."""
@@ -24,44 +26,65 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - recognised,
 async def run_tracker(
     listen: HostPort,
     *,
+    udp: HostPort | None,
     interval: int,
     allow: Sequence[str],
     trusted_proxies: Sequence[str],
     json: bool,
     log_level: LogLevel,
 ) -> Never:
-    """Serve until cancelled; the announce URL goes to standard output first.
+    """Serve until cancelled; the announce URLs go to standard output first, HTTP's before UDP's.
 
     Raises ConfigError when it cannot listen there.
     """
     open_log(log_level)
-    server = await start_tracker(
-        host=listen.host,
-        port=listen.port,
-        rng=random.SystemRandom(),
-        swarm_limits=SwarmLimits(
-            interval=interval, min_interval=min(interval, SwarmLimits().min_interval)
-        ),
-        allowed=[_info_hash(text) for text in allow] or None,
-        trusted_proxies=trusted_proxies,
-    )
-    try:
-        url = announce_url(server)
+    rng = random.SystemRandom()
+    async with AsyncExitStack() as stack:
+        server = await start_tracker(
+            host=listen.host,
+            port=listen.port,
+            rng=rng,
+            swarm_limits=SwarmLimits(
+                interval=interval, min_interval=min(interval, SwarmLimits().min_interval)
+            ),
+            allowed=[_info_hash(text) for text in allow] or None,
+            trusted_proxies=trusted_proxies,
+        )
+        stack.push_async_callback(server.close)
+        udp_server = None
+        if udp is not None:
+            udp_server = await start_udp_tracker(
+                host=udp.host, port=udp.port, rng=rng, swarms=server.swarms
+            )
+            stack.push_async_callback(udp_server.close)
         lines = JsonLines(sys.stdout) if json else None
-        if lines:
-            lines.emit("listening", announce=url, endpoint=str(server.endpoint))
-        else:
-            print(url, flush=True)
-            print(f"listening on {server.endpoint}, Ctrl-C ends it", file=sys.stderr, flush=True)
+        _tell_where(server, udp_server, lines)
         await _report(server, lines)
-    finally:
-        await server.close()
 
 
-def announce_url(server: TrackerServer) -> str:
+def announce_url(server: TrackerServer | UdpTrackerServer) -> str:
     """Where peers announce; on this machine itself when the server listens on every address."""
-    local = _WILDCARDS.get(server.endpoint.host)
-    return f"http://{local}:{server.endpoint.port}/announce" if local else server.announce_url
+    url, endpoint = server.announce_url, server.endpoint
+    local = _WILDCARDS.get(endpoint.host)
+    return url.replace(str(endpoint), f"{local}:{endpoint.port}") if local else url
+
+
+def _tell_where(
+    server: TrackerServer, udp_server: UdpTrackerServer | None, lines: JsonLines | None
+) -> None:
+    if lines:
+        where = {"announce": announce_url(server), "endpoint": str(server.endpoint)}
+        if udp_server is not None:
+            where["udp_announce"] = announce_url(udp_server)
+            where["udp_endpoint"] = str(udp_server.endpoint)
+        lines.emit("listening", **where)
+        return
+    listening = str(server.endpoint)
+    print(announce_url(server), flush=True)
+    if udp_server is not None:
+        print(announce_url(udp_server), flush=True)
+        listening += f" and UDP {udp_server.endpoint}"
+    print(f"listening on {listening}, Ctrl-C ends it", file=sys.stderr, flush=True)
 
 
 async def _report(server: TrackerServer, lines: JsonLines | None) -> Never:

@@ -39,6 +39,10 @@ MAX_REQUEST_QUEUE = 500
 UT_METADATA = "ut_metadata"
 UT_PEX = "ut_pex"
 LT_DONTHAVE = "lt_donthave"
+UT_HOLEPUNCH = "ut_holepunch"
+
+LOCAL_IDS = {UT_PEX: 1, UT_METADATA: 2, LT_DONTHAVE: 3}
+"""The extended message IDs under which we offer what we understand (BEP 10)."""
 
 DEFAULT_MESSAGE_LIMIT = 17 * 1024
 _MESSAGE_LIMITS = {UT_METADATA: 17 * 1024, UT_PEX: 500 * 1024, LT_DONTHAVE: 4}

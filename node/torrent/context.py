@@ -14,6 +14,7 @@ from node.storage.open_files import Disk
 from node.torrent.dial_budget import DialBudget
 from node.torrent.token_bucket import TokenBucket
 from tracker.http_client import HttpTrackers
+from tracker.udp_client import UdpTrackers
 
 if TYPE_CHECKING:
     from dht.dht import Dht
@@ -54,6 +55,8 @@ class NodeContext:
     """None asks no DHT."""
     trackers: HttpTrackers | None
     """None asks no tracker."""
+    udp_trackers: UdpTrackers | None
+    """None asks no tracker by UDP."""
     tracker_interval_floor: float
     """Seconds."""
     upload_slots: int | None
@@ -61,5 +64,7 @@ class NodeContext:
     open_disk: Callable[[Path], Disk]
     """Makes the disk that holds a download directory."""
     local_address: str | None
+    use_pex: bool
+    """Whether peers tell each other of peers."""
     listen_port: int = 0
     """0 while nothing listens."""

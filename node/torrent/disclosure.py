@@ -102,6 +102,13 @@ class Disclosure:
         for session in self._torrent.sessions:
             self._say(session, (index,))
 
+    def lost(self, index: int) -> None:
+        """A piece of ours is gone from the disk: take back what was said of it (BEP 54)."""
+        first_copy = self._first_copy
+        for session in self._torrent.sessions:
+            if first_copy is None or first_copy.revealed(session) >> index & 1:
+                session.piece_lost(index)
+
     def may_ask(self, session: PeerSession, index: int) -> bool:
         """Whether a peer was told that we have this piece."""
         if self._first_copy is not None:

@@ -12,7 +12,7 @@ from formats.endpoint import Endpoint, is_ipv6
 from formats.identifiers import PeerId
 from node.peer.connection import PeerConnection
 from node.peer.events import HandshakeReceived
-from node.peer.extension import ExtensionHandshake
+from node.peer.extension import LOCAL_IDS, LT_DONTHAVE, UT_METADATA, UT_PEX, ExtensionHandshake
 from node.peer.handshake import keeps_outgoing
 from node.torrent.dial_budget import ban_key
 from node.torrent.known_peer import Source, SourceKind
@@ -100,6 +100,7 @@ class Members:
         )
         session.connection.protocol.send_extension_handshake(
             ExtensionHandshake(
+                extensions={name: LOCAL_IDS[name] for name in self._offered()},
                 listen_port=torrent.context.listen_port or None,
                 client=CLIENT,
                 your_ip=session.endpoint.host,
@@ -112,6 +113,10 @@ class Members:
         torrent.disclosure.greet(session)
         if torrent.context.dht is not None:
             session.connection.protocol.port(torrent.context.dht.endpoints[0].port)
+
+    def _offered(self) -> list[str]:
+        """The extensions that we understand."""
+        return [LT_DONTHAVE, UT_METADATA, *([UT_PEX] if self._torrent.gossip.is_allowed else [])]
 
     def learned_address(self, session: PeerSession) -> None:
         """A peer that dialled us says where it listens."""
@@ -131,6 +136,7 @@ class Members:
         picker = self._torrent.picker
         if picker.is_finished and (picker.is_seed(session) or session.upload_only):
             self._torrent.peer_list.mark_seed(session.endpoint)
+            self._torrent.gossip.parted(session)
             session.connection.close("both sides are complete")
 
     def ban(self, sources: Sequence[str]) -> None:
@@ -150,6 +156,7 @@ class Members:
         torrent.context.connections.open -= 1
         torrent.picker.peer_left(session)
         torrent.disclosure.peer_left(session)
+        torrent.gossip.left(session)
         torrent.peer_list.closed(session.endpoint, now)
         torrent.upload_slots.left(session, now)
         if torrent.is_running:

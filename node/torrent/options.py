@@ -33,5 +33,7 @@ class TorrentOptions:
     """One for each file; None wants them all."""
     peers: tuple[Endpoint, ...] = ()
     """Addresses the user named."""
+    magnet_peers: tuple[tuple[str, int], ...] = ()
+    """Those of the magnet link, as (host name or address, port)."""
     download_rate: int | None = None
     upload_rate: int | None = None

@@ -221,6 +221,7 @@ class PeerList:
         known = self._peers.get(endpoint)
         if known is not None:
             known.busy = True
+            known.seed = False  # hearsay; what it has is known soon (X8)
         if claimed:
             return
         self._budget.succeeded(endpoint)
@@ -242,6 +243,13 @@ class PeerList:
             known.due = now + RECONNECT_SECONDS
             if known.worked:
                 known.last_worked = now
+
+    def release(self, now: float) -> None:
+        """We end all conversations and dials, to begin new ones: what worked may be dialled."""
+        for known in self._peers.values():
+            known.busy = False
+            if known.worked:
+                known.due = min(known.due, now)
 
     def mark_seed(self, endpoint: Endpoint) -> None:
         """The peer has everything: not worth a dial once we have, too."""

@@ -84,3 +84,4 @@ class PieceStore:
             torrent.fail(error)
         for index in bitfield.set_bits(pieces & ~good & torrent.picker.have):
             torrent.picker.piece_lost(index)
+            torrent.disclosure.lost(index)

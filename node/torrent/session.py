@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from formats.endpoint import Endpoint
 from formats.errors import StorageError
 from formats.identifiers import PeerId, client_name
+from node.peer import extension
 from node.peer.connection import PeerConnection
 from node.peer.events import (
     DontHave,
@@ -41,6 +42,7 @@ from node.peer.messages import (
     Unchoke,
 )
 from node.torrent import bitfield
+from node.torrent.metadata_serving import MetadataServing
 from node.torrent.partial_piece import Request as RequestKey
 from node.torrent.rates import Rate
 from node.torrent.request_pipeline import RequestPipeline
@@ -74,12 +76,14 @@ class PeerSession:
     __slots__ = (
         "_allowance",
         "_allowed",
+        "_metadata",
         "_resume",
         "_serving",
         "client",
         "connection",
         "down",
         "endpoint",
+        "listens",
         "peer_id",
         "pipeline",
         "queue",
@@ -104,6 +108,8 @@ class PeerSession:
         self.connection = connection
         self.endpoint: Endpoint = connection.remote
         """The address to reach the peer at: its listening port once that is known."""
+        self.listens = connection.is_outgoing
+        """Whether `endpoint` is where the peer takes connections, as far as is known."""
         self.source = source
         """The kind of source that first named this address."""
         connection.set_write_limit(FIRST_SEND_AHEAD)
@@ -118,6 +124,7 @@ class PeerSession:
         """When the peer was last seen, by `Disclosure`, to want something of ours."""
         self._allowed = 0
         """Pieces we may ask for while choked (BEP 6)."""
+        self._metadata = MetadataServing(torrent.metainfo.info_bytes, now)
         self._allowance: asyncio.TimerHandle | None = None
         """Set while the upload limit makes us wait."""
         self._serving: asyncio.Task[None] | None = None
@@ -184,9 +191,17 @@ class PeerSession:
                 self._introduced(handshake)
             case Port(port):
                 torrent.discovery.dht_port(self.connection.remote, port)
+            case DontHave(index):
+                torrent.picker.peer_lost(self, index)
+                self.update_interest()
+            case ExtensionMessage(extension.UT_METADATA, payload):
+                limits = torrent.upload_limits
+                self._metadata.received(self.connection, payload, now, limits=limits)
+            case ExtensionMessage(extension.UT_PEX, payload):
+                torrent.gossip.received(self, payload, now)
             case HaveNone() | Suggest():
                 pass
-            case HandshakeReceived() | Block() | Request() | ExtensionMessage() | DontHave():
+            case HandshakeReceived() | Block() | Request() | ExtensionMessage():
                 raise AssertionError(f"handled elsewhere or never offered: {event}")
             case _:
                 assert_never(event)
@@ -210,6 +225,7 @@ class PeerSession:
         self.pipeline.set_peer_queue(handshake.request_queue)
         if handshake.listen_port and not self.connection.is_outgoing:
             self.endpoint = Endpoint(self.endpoint.host, handshake.listen_port)
+            self.listens = True
             self.torrent.members.learned_address(self)
         self.torrent.members.consider_dropping(self)
 
@@ -302,6 +318,18 @@ class PeerSession:
                 self.queue.add(request)
             else:
                 protocol.reject(*request)
+        self.connection.request_flush()
+
+    def piece_lost(self, index: int) -> None:
+        """We do not have a piece any more: tell the peer, if it understands, and refuse what it
+        asked for (BEP 54)."""
+        protocol = self.connection.protocol
+        protocol.send_extension(extension.LT_DONTHAVE, index.to_bytes(4, "big"))
+        for request in self.queue.clear():
+            if request[0] == index:
+                protocol.reject(*request)
+            else:
+                self.queue.add(request)
         self.connection.request_flush()
 
     def unchoke(self) -> None:

@@ -71,3 +71,40 @@ class TorrentStatus:
     peer_rows: tuple[PeerStatus, ...]
     file_progress: tuple[int, ...]
     """Verified bytes of each file of the metainfo, in its order."""
+
+
+@dataclass(frozen=True, slots=True)
+class DhtSearchStatus:
+    """What the DHT has done for a search."""
+
+    problem: str | None
+    """What is wrong with our node in it; None if all is well."""
+    nodes_answered: int | None
+    """In the last search; None before the first has ended."""
+    peers: int
+    """That the last search named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetadataStatus:
+    """The search for the metadata of a magnet. Failures are addresses, by their last dial."""
+
+    known_peers: int
+    connected: int
+    with_metadata: int
+    """Connected peers that say they have it."""
+    refused: int
+    timed_out: int
+    unreachable: int
+    sent_away: int
+    """They answered and closed the connection."""
+    sizes: dict[int, int]
+    """How many connected peers state each size, in bytes."""
+    pieces: int
+    """That have come, of the copy that lacks the least."""
+    piece_count: int
+    bad_copies: int
+    """Complete and false."""
+    dht: DhtSearchStatus | None
+    """None if the DHT is not used."""
+    trackers: tuple[TrackerStatus, ...]

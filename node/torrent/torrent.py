@@ -21,7 +21,8 @@ from node.torrent import bitfield
 from node.torrent.context import NodeContext
 from node.torrent.dialer import Dialer
 from node.torrent.disclosure import Disclosure
-from node.torrent.discovery import Discovery
+from node.torrent.discovery import Discovery, Hints
+from node.torrent.gossip import Gossip
 from node.torrent.known_peer import Source, SourceKind, allow_by_class
 from node.torrent.members import Members
 from node.torrent.options import Priority, TorrentOptions
@@ -60,7 +61,9 @@ class Torrent:
         context: NodeContext,
         options: TorrentOptions,
         record: ResumeRecord | None = None,
+        found: PeerList | None = None,
     ) -> None:
+        """`found`: the peers that came up while the metadata was searched for."""
         now = context.loop.time()
         self.metainfo = metainfo
         self.directory = directory
@@ -81,10 +84,7 @@ class Torrent:
             disk=context.open_disk(directory),
         )
         self.picker = self._new_picker(have=0)
-        self.peer_list = PeerList(
-            context.dial_budget,
-            allow=allow_everything if context.allow_local_peers else allow_by_class,
-        )
+        self.peer_list = found or new_peer_list(context)
         self.download_limits = (context.download, TokenBucket(options.download_rate, now))
         self.upload_limits = (context.upload, TokenBucket(options.upload_rate, now))
         self.down = Rate(now)
@@ -93,7 +93,16 @@ class Torrent:
         """Payload bytes nobody asked for; the picker counts what was not needed."""
         self.sources: dict[str, int] = {}
         """Payload bytes by the kind of source that first named the peer."""
-        self.discovery = Discovery(self)
+        self.discovery = Discovery(
+            self,
+            Hints(
+                tiers=metainfo.tiers,
+                nodes=metainfo.nodes,
+                peers=options.magnet_peers,
+                is_private=metainfo.is_private,
+            ),
+        )
+        self.gossip = Gossip(self)
         self.disclosure = Disclosure(self)
         self.members = Members(self)
         self.upload_slots = UploadSlots(self)
@@ -244,6 +253,7 @@ class Torrent:
         self._dialer.tick(now)
         self.disclosure.tick(now)
         self.discovery.tick(now)
+        self.gossip.tick(now)
         self.upload_slots.tick(now)
         self.piece_store.tick(now)
         if self._retry_at is not None and now >= self._retry_at:
@@ -261,6 +271,11 @@ class Torrent:
         """Who we are in this swarm."""
         offers_dht = self.context.dht is not None and not self.metainfo.is_private
         return Handshake(self.metainfo.info_hash, self.context.peer_id, dht=offers_dht)
+
+    def progress(self) -> tuple[int, int, int]:
+        """Bytes uploaded, downloaded and left."""
+        left = self.metainfo.total_size - self.picker.size_of(self.picker.have)
+        return self.up.total, self.down.total, left
 
     @property
     def info_hash(self) -> InfoHash:
@@ -341,6 +356,12 @@ class Torrent:
             self._finished()
         else:
             self.members.wants_changed()
+
+
+def new_peer_list(context: NodeContext) -> PeerList:
+    """The list of a swarm's addresses, under the node's policy."""
+    allow = allow_everything if context.allow_local_peers else allow_by_class
+    return PeerList(context.dial_budget, allow=allow)
 
 
 def allow_everything(endpoint: Endpoint, source: Source) -> bool:

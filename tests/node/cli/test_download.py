@@ -12,6 +12,7 @@ def wanted(**changed: object) -> Download:
         peers=(),
         use_trackers=True,
         use_dht=False,
+        use_pex=True,
         dht_listen=None,
         bootstrap=(),
         state=None,

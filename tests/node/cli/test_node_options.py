@@ -14,6 +14,7 @@ def options(**changed: object) -> NodeOptions:
         "peers": (),
         "use_trackers": True,
         "use_dht": False,
+        "use_pex": True,
         "dht_listen": None,
         "bootstrap": (),
         "state": None,
@@ -32,10 +33,11 @@ def test_what_is_not_said_is_left_to_the_node() -> None:
 
 
 def test_what_is_said_reaches_the_node() -> None:
-    said = options(listen=HostPort("::1", 6881), state=Path("here"), down=5, up=6)
+    said = options(listen=HostPort("::1", 6881), state=Path("here"), down=5, up=6, use_pex=False)
     config = said.config(Path("elsewhere"))
     assert config.listen == ("::1", 6881)
     assert config.state == Path("here")
+    assert not config.use_pex
     assert (config.download_rate, config.upload_rate) == (5, 6)
 
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from formats.magnet import Magnet
 from formats.metainfo import Metainfo
-from node.cli.selection import SelectionError, parse_file_numbers, priorities
+from node.cli.selection import SelectionError, link_priorities, parse_file_numbers, priorities
 from node.cli.source import read_torrent
 from node.torrent.options import Priority
 
@@ -61,3 +62,19 @@ def test_a_choice_of_no_file(metainfo: Metainfo) -> None:
         priorities(metainfo, parse_file_numbers("2-4"), ())
     with pytest.raises(SelectionError, match=r"no file matches '\*\.avi'"):
         priorities(metainfo, (), ("*.avi",))
+
+
+def test_the_files_that_a_link_selects(metainfo: Metainfo) -> None:
+    def chosen(*ranges: tuple[int, int]) -> tuple[Priority, ...] | None:
+        return link_priorities(metainfo, Magnet(metainfo.info_hash, selected_files=ranges or None))
+
+    stored = [number for number, file in enumerate(metainfo.files) if file.is_stored]
+    assert chosen() is None
+    first = chosen((stored[0], stored[0]))
+    assert first is not None
+    assert [n for n, priority in enumerate(first) if priority is Priority.NORMAL] == stored[:1]
+    everything = chosen((0, 2**31 - 1))
+    assert everything is not None
+    assert [n for n, p in enumerate(everything) if p is Priority.NORMAL] == stored
+    with pytest.raises(SelectionError, match=r"^the link selects \(so=\) no file"):
+        chosen((len(metainfo.files), 2**31 - 1))

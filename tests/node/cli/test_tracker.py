@@ -1,5 +1,6 @@
 import json
 import signal
+import socket
 import urllib.request
 from pathlib import Path
 
@@ -29,6 +30,19 @@ def test_json(start) -> None:
     event = json.loads(process.stdout.readline())
     assert event["event"] == "listening"
     assert event["announce"] == f"http://{event['endpoint']}/announce"
+
+
+def test_the_second_line_is_the_udp_url(start) -> None:
+    process = start("tracker", "--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0")
+    assert process.stdout.readline().startswith("http://127.0.0.1:")
+    url = process.stdout.readline().strip()
+    host, port = url.removeprefix("udp://").removesuffix("/announce").split(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(5)
+        client.sendto(bytes.fromhex("00000417 27101980 00000000 deadbeef"), (host, int(port)))
+        reply = client.recv(100)
+    assert reply[:8] == bytes.fromhex("00000000 deadbeef")
+    assert len(reply) == 16
 
 
 def test_an_announce_url_that_works_here_when_it_listens_everywhere(start) -> None:

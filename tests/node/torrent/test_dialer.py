@@ -8,7 +8,7 @@ from formats.endpoint import Endpoint
 from formats.identifiers import PeerId
 from node.peer.messages import KEEP_ALIVE
 from node.torrent.dial_budget import FAILURES
-from node.torrent.dialer import DIALS_PER_TURN, WANTED_PEERS
+from node.torrent.dialer import DIALS_PER_TURN, WANTED_PEERS, Failure
 from node.torrent.known_peer import Source, SourceKind
 from simulation.network import Network
 from tests.node.torrent.swarm import (
@@ -262,3 +262,25 @@ def test_dials_leave_from_the_bound_address() -> None:
         there.close()
 
     play(main)
+
+
+def test_why_dials_failed_is_remembered_by_address() -> None:
+    async def main(net: Network) -> None:
+        hole = net.host("hole")
+        hole.blackhole()
+        other = await listen(net, made(3)[0], name="other")
+        nobody = Endpoint(net.host("nobody").address, PORT)
+        async with sharing(net, METAINFO, HALF) as us:
+            hear_of(us, Endpoint(hole.address, PORT), other.endpoint, nobody)
+            failures = us.torrent._dialer.failures
+            await until(lambda: len(failures) == 3, within=15)
+            assert failures == {
+                Endpoint(hole.address, PORT): Failure.TIMED_OUT,
+                other.endpoint: Failure.SENT_AWAY,
+                nobody: Failure.REFUSED,
+            }
+            await loop().create_server(lambda: Stranger(METAINFO, outgoing=False), *nobody)
+            await until(lambda: nobody not in failures, within=100)
+        other.close()
+
+    play(main, within=200)

@@ -1,6 +1,7 @@
 """What trackers are told of a torrent, and what is made of their answers."""
 
 import asyncio
+from random import Random
 
 import pytest
 
@@ -21,6 +22,9 @@ from tests.node.torrent.swarm import (
     sharing,
     until,
 )
+from tracker.announcer import TrackerState
+from tracker.swarm import Swarms
+from tracker.udp_server import start_udp_tracker
 
 
 async def tracked(net: Network, name: str = "tracker") -> tuple[NotingTracker, Metainfo, bytes]:
@@ -56,6 +60,25 @@ def test_a_download_announces_its_start_its_completion_and_its_end() -> None:
         assert len({asked["key"] for asked in tracker.asked}) == 1
         seed.close()
         tracker.close()
+
+    play(main)
+
+
+def test_a_udp_tracker_brings_seed_and_download_together() -> None:
+    async def main(net: Network) -> None:
+        host = net.host("tracker")
+        swarms = Swarms(rng=Random(1))
+        site = await start_udp_tracker(host=host.address, port=80, rng=Random(2), swarms=swarms)
+        metainfo, data = made(8, trackers=(site.announce_url,))
+        async with sharing(net, metainfo, data, name="seed"):
+            await until(lambda: swarms.seeds == 1)
+            async with sharing(net, metainfo, data[:PIECE]) as us:
+                await us.torrent.wait_complete()
+                assert us.torrent.status().trackers[0].state is TrackerState.WORKING
+                await until(lambda: swarms.seeds == 2)
+                assert swarms.scrape([metainfo.info_hash])[metainfo.info_hash].downloaded == 1
+        assert swarms.peers == 0  # both have said goodbye
+        await site.close()
 
     play(main)
 

@@ -298,3 +298,18 @@ def test_books_balance_whatever_happens() -> None:
     )
     for source, record in peers._records.items():
         assert record.unproved == unproved[source]
+
+
+def test_a_release_lets_what_worked_be_dialled_at_once() -> None:
+    rng = random.Random(1)
+    peers = list_of()
+    for n in range(3):
+        peers.add(at(n), TRACKER, 0.0)
+    assert len(peers.candidates(0.0, 3, rng)) == 3
+    peers.connected(at(0), 1.0)
+    peers.connected(at(1), 1.0)
+    peers.closed(at(1), 2.0)
+    peers.dial_failed(at(2), 2.0)
+    assert peers.candidates(3.0, 3, rng) == []
+    peers.release(3.0)
+    assert sorted(peers.candidates(3.0, 3, rng)) == [at(0), at(1)]
