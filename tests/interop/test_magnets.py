@@ -22,7 +22,8 @@ PATIENCE = 60.0
 PIECE_LENGTH = 16 * 1024
 """Small, so that the metadata has more than one piece of its own."""
 
-AddTorrent = Callable[..., Any]
+NO_TRACKER = "http://127.0.0.1:1/announce"
+"""Where nobody is."""
 
 
 class Session:
@@ -66,6 +67,9 @@ class Session:
         return self.add(libtorrent.parse_magnet_uri(magnet), directory)
 
 
+NewSession = Callable[..., Session]
+
+
 @pytest.fixture
 def new_session() -> Iterator[Callable[..., Session]]:
     """Makes sessions, which end with the test."""
@@ -82,11 +86,8 @@ def new_session() -> Iterator[Callable[..., Session]]:
 
 def get(ours: Everswarm, source: str, *options: str) -> list[dict[str, Any]]:
     """Download by magnet to `downloads`, without any tracker; what was told."""
-    ours._run(
-        "get", source, "-d", ours.downloads, "--no-trackers", "--timeout", f"{PATIENCE:g}", *options
-    )
-    wait_until(lambda: ours.exit_status is not None, "get ends", patience=PATIENCE + 5)
-    assert ours.exit_status == 0
+    ours.options = ("--no-trackers", *options)
+    ours.get(source, patience=PATIENCE)
     return ours.events()
 
 
@@ -104,46 +105,40 @@ def entry(ours: Everswarm) -> Endpoint:
 
 
 @pytest.mark.parametrize("bare", [False, True], ids=["magnet", "info hash"])
-@pytest.mark.parametrize("way", ["--peer", "--bootstrap"])
+@pytest.mark.parametrize("way", ["peer", "dht"])
 def test_libtorrent_seeds(
-    stage: Stage,
-    new_session: Callable[..., Session],
-    tmp_path: Path,
-    folder: Path,
-    way: str,
-    bare: bool,
+    stage: Stage, new_session: NewSession, tmp_path: Path, folder: Path, way: str, bare: bool
 ) -> None:
-    creator = make_with_libtorrent(folder, tmp_path / "x.torrent", "http://127.0.0.1:1/announce")
+    torrent = make_with_libtorrent(folder, tmp_path / "x.torrent", NO_TRACKER)
     ours = stage.add(Everswarm)
-    # A DHT of two: ours, which is where theirs starts from, and theirs.
-    theirs = new_session(*([entry(ours)] if way == "--bootstrap" else []))
-    handle = theirs.add_torrent(creator, folder.parent)
+    theirs = new_session(entry(ours)) if way == "dht" else new_session()
+    handle = theirs.add_torrent(torrent, folder.parent)
     wait_until(lambda: bool(handle.status().is_seeding), "libtorrent has checked its files")
-    source = str(handle.info_hashes().v1)
-    if not bare:
-        source = libtorrent.make_magnet_uri(handle)
+    source = str(handle.info_hashes().v1) if bare else libtorrent.make_magnet_uri(handle)
 
-    told = get(ours, source, way, str(theirs.endpoint))
+    if way == "dht":  # one of two nodes, each of which starts from the other
+        ours.dht_entries = (theirs.endpoint,)
+        told = get(ours, source)
+    else:
+        told = get(ours, source, "--peer", str(theirs.endpoint))
 
     assert_same(ours.downloads / folder.name, folder)
-    kind = "user" if way == "--peer" else "dht"
-    assert kind in told[-1]["sources"]
+    if way == "peer":
+        assert set(told[-1]["sources"]) == {"user"}
 
 
-@pytest.mark.parametrize("way", ["connect", "dht"])
+@pytest.mark.parametrize("way", ["peer", "dht"])
 def test_we_seed(
-    stage: Stage,
-    new_session: Callable[..., Session],
-    tmp_path: Path,
-    folder: Path,
-    way: str,
+    stage: Stage, new_session: NewSession, tmp_path: Path, folder: Path, way: str
 ) -> None:
     ours = stage.add(Everswarm)
+    theirs = new_session(entry(ours)) if way == "dht" else new_session()
+    if way == "dht":
+        ours.dht_entries = (theirs.endpoint,)
     magnet = publish(ours, folder)
-    theirs = new_session(*([entry(ours)] if way == "dht" else []))
 
     handle = theirs.add_magnet(magnet, tmp_path / "theirs")
-    if way == "connect":
+    if way == "peer":
         handle.connect_peer(tuple(entry(ours)))
 
     wait_until(lambda: bool(handle.status().is_seeding), "libtorrent has it all", patience=PATIENCE)
@@ -152,20 +147,20 @@ def test_we_seed(
 
 def test_the_magnet_that_we_print_is_fetched_by_another_of_ours(stage: Stage, file: Path) -> None:
     first, second = stage.add(Everswarm), stage.add(Everswarm)
-    magnet = publish(first, file)
-    get(second, magnet, "--bootstrap", str(entry(first)))
+    first.dht_entries, second.dht_entries = (entry(second),), (entry(first),)
+    get(second, publish(first, file))
     assert_same(second.downloads / file.name, file)
 
 
 def test_several_pieces_of_metadata_from_libtorrent(
-    stage: Stage, new_session: Callable[..., Session], tmp_path: Path
+    stage: Stage, new_session: NewSession, tmp_path: Path
 ) -> None:
     """A thousand files: their names alone are three pieces of metadata."""
     content = tmp_path / "wide"
     content.mkdir()
     for number in range(1_000):
         (content / f"a file with a rather long name, number {number}").write_bytes(b"%d" % number)
-    torrent = make_with_libtorrent(content, tmp_path / "x.torrent", "http://127.0.0.1:1/announce")
+    torrent = make_with_libtorrent(content, tmp_path / "x.torrent", NO_TRACKER)
     assert len(libtorrent.torrent_info(str(torrent)).info_section()) > 3 * 16 * 1024
     theirs, ours = new_session(), stage.add(Everswarm)
     handle = theirs.add_torrent(torrent, tmp_path)

@@ -279,8 +279,9 @@ def test_why_dials_failed_is_remembered_by_address() -> None:
                 other.endpoint: Failure.SENT_AWAY,
                 nobody: Failure.REFUSED,
             }
-            await loop().create_server(lambda: Stranger(METAINFO, outgoing=False), *nobody)
+            late = await loop().create_server(lambda: Stranger(METAINFO, outgoing=False), *nobody)
             await until(lambda: nobody not in failures, within=100)
+            late.close()
         other.close()
 
     play(main, within=200)
