@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from node.cli import options
-from node.cli.node_options import NodeOptions
+from node.cli.node_options import NodeOptions, node_options
+from node.cli.shared_options import takes
 
 _FILES = "Which files"
 
@@ -87,6 +88,7 @@ class Download:
         return self.seed or self.exit_when_seeds is not None or self.exit_when_ratio is not None
 
 
+@takes("node", node_options)
 def get(
     source: Source,
     directory: Directory = Path(),
@@ -100,40 +102,12 @@ def get(
     exit_when_seeds: options.ExitWhenSeeds = None,
     exit_when_ratio: ExitWhenRatio = None,
     timeout: Timeout = None,
-    listen: options.Listen = None,
-    peer: options.Peer = None,
-    no_trackers: options.NoTrackers = False,
-    no_dht: options.NoDht = False,
-    no_pex: options.NoPex = False,
-    dht_listen: options.DhtListen = None,
-    bootstrap: options.Bootstrap = None,
-    state: options.State = None,
-    down: options.Down = None,
-    up: options.Up = None,
-    json: options.Json = False,
-    verbose: options.Verbose = False,
-    log_level: options.Log = options.LogLevel.WARNING,
-    _no_lsd: options.NoLsd = True,
+    node: NodeOptions,
 ) -> None:
     """Download a torrent. Exit code 0 means complete and verified."""
     from node.cli.download import download
     from node.cli.interruption import run
 
-    node = NodeOptions(
-        listen=listen,
-        peers=tuple(peer or ()),
-        use_trackers=not no_trackers,
-        use_dht=not no_dht,
-        use_pex=not no_pex,
-        dht_listen=dht_listen,
-        bootstrap=tuple(bootstrap or ()),
-        state=state,
-        down=down,
-        up=up,
-        json=json,
-        verbose=verbose,
-        log_level=log_level,
-    )
     wanted = Download(
         source=source,
         directory=directory,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from node.cli import options
 from node.cli.addresses import HostPort
 from node.cli.options import LogLevel
 
@@ -54,6 +55,41 @@ class NodeOptions:
         from node.cli.json_lines import JsonLines
 
         return JsonLines(sys.stdout) if self.json else None
+
+
+def node_options(
+    *,
+    listen: options.Listen = None,
+    peer: options.Peer = None,
+    no_trackers: options.NoTrackers = False,
+    no_dht: options.NoDht = False,
+    no_pex: options.NoPex = False,
+    dht_listen: options.DhtListen = None,
+    bootstrap: options.Bootstrap = None,
+    state: options.State = None,
+    down: options.Down = None,
+    up: options.Up = None,
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+    log_level: options.Log = options.LogLevel.WARNING,
+    _no_lsd: options.NoLsd = True,
+) -> NodeOptions:
+    """What the command line said."""
+    return NodeOptions(
+        listen=listen,
+        peers=tuple(peer or ()),
+        use_trackers=not no_trackers,
+        use_dht=not no_dht,
+        use_pex=not no_pex,
+        dht_listen=dht_listen,
+        bootstrap=tuple(bootstrap or ()),
+        state=state,
+        down=down,
+        up=up,
+        json=json,
+        verbose=verbose,
+        log_level=log_level,
+    )
 
 
 def _pair(address: HostPort | None) -> tuple[str, int] | None:

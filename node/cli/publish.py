@@ -9,7 +9,8 @@ import typer
 from node.cli import content_options as say
 from node.cli import options
 from node.cli.content import Content
-from node.cli.node_options import NodeOptions
+from node.cli.node_options import NodeOptions, node_options
+from node.cli.shared_options import takes
 
 Out = Annotated[
     Path | None,
@@ -28,6 +29,7 @@ class Publication:
     exit_when_seeds: int | None
 
 
+@takes("settings", node_options)
 def publish(
     paths: say.Paths,
     out: Out = None,
@@ -45,20 +47,7 @@ def publish(
     include_hidden: say.IncludeHidden = False,
     force: say.Force = False,
     exit_when_seeds: options.ExitWhenSeeds = None,
-    listen: options.Listen = None,
-    peer: options.Peer = None,
-    no_trackers: options.NoTrackers = False,
-    no_dht: options.NoDht = False,
-    no_pex: options.NoPex = False,
-    dht_listen: options.DhtListen = None,
-    bootstrap: options.Bootstrap = None,
-    state: options.State = None,
-    down: options.Down = None,
-    up: options.Up = None,
-    json: options.Json = False,
-    verbose: options.Verbose = False,
-    log_level: options.Log = options.LogLevel.WARNING,
-    _no_lsd: options.NoLsd = True,
+    settings: NodeOptions,
 ) -> None:
     """Make a torrent and seed it where it lies, until Ctrl-C; the magnet is printed first."""
     from node.cli.interruption import run
@@ -78,20 +67,5 @@ def publish(
         date=date,
         include_hidden=include_hidden,
     )
-    node_options = NodeOptions(
-        listen=listen,
-        peers=tuple(peer or ()),
-        use_trackers=not no_trackers,
-        use_dht=not no_dht,
-        use_pex=not no_pex,
-        dht_listen=dht_listen,
-        bootstrap=tuple(bootstrap or ()),
-        state=state,
-        down=down,
-        up=up,
-        json=json,
-        verbose=verbose,
-        log_level=log_level,
-    )
-    publication = Publication(content, node_options, out, force, exit_when_seeds)
+    publication = Publication(content, settings, out, force, exit_when_seeds)
     run(run_publication(publication), resumable=True)
