@@ -194,8 +194,10 @@ class PeerList:
         hearsay = known.is_hearsay
         if hearsay and is_low_port(known.endpoint.port) and len(known.sources) == 1:
             return False
-        if not (known.worked or self._budget.may_dial(known.endpoint, now, hearsay=hearsay)):
-            return False  # an address that worked is a peer's and no victim's
+        # An address that worked, or that the user named, is a peer's and no victim's.
+        is_wanted = known.worked or any(s.kind is SourceKind.USER for s in known.sources)
+        if not (is_wanted or self._budget.may_dial(known.endpoint, now, hearsay=hearsay)):
+            return False
         self._budget.dialled(known.endpoint, now, hearsay=hearsay)
         known.busy = True
         known.renewed = False

@@ -313,3 +313,19 @@ def test_a_release_lets_what_worked_be_dialled_at_once() -> None:
     assert peers.candidates(3.0, 3, rng) == []
     peers.release(3.0)
     assert sorted(peers.candidates(3.0, 3, rng)) == [at(0), at(1)]
+
+
+def test_x6_who_was_named_by_the_user_is_tried_again_and_again() -> None:
+    def dials(source: Source) -> int:
+        peers = list_of()
+        peers.add(at(1), source, 0.0)
+        count = 0
+        for now in range(0, 3_600, 10):
+            for endpoint in pick(peers, float(now), 5):
+                peers.dial_failed(endpoint, float(now))
+                peers.add(at(1), source, float(now))
+                count += 1
+        return count
+
+    assert dials(TRACKER) == 3
+    assert dials(USER) > 3
