@@ -53,13 +53,11 @@ async def _download(wanted: Download, progress: Progress) -> None:
             metainfo = await _metadata(node, magnet, peers, wanted, progress)
             options = _torrent_options(wanted, metainfo, peers, magnet)
         progress.metadata(metainfo, str(magnet_of(metainfo)), node.listen_endpoint)
-        patience = wanted.timeout
-        if patience is not None:
-            patience = max(0.0, patience - (loop.time() - started))
+        spent = loop.time() - started
         torrent = await node.add(metainfo, wanted.directory, options=options)
         watch = Watch(torrent, progress)
         try:
-            status = await watch.until_complete(patience=patience)
+            status = await watch.until_complete(patience=wanted.timeout, spent=spent)
         except ForeignFile as error:
             raise Failed(f"{error} (--overwrite)") from error
         path = wanted.directory / metainfo.name

@@ -37,9 +37,9 @@ class Watch:
         self._tell_why(why_waiting(status), now)
         return status
 
-    async def until_complete(self, *, patience: float | None) -> TorrentStatus:
+    async def until_complete(self, *, patience: float | None, spent: float = 0.0) -> TorrentStatus:
         """Wait until all that is wanted is verified; None for ever, else at most `patience` seconds
-        after what is on disk was checked.
+        after what is on disk was checked, of which `spent` are over already.
 
         Raises StorageError or Failed.
         """
@@ -48,7 +48,7 @@ class Watch:
         while not self._torrent.is_complete:
             status = self.look()
             if patience is not None and status.state is not State.CHECKING:
-                deadline = loop.time() + patience if deadline is None else deadline
+                deadline = loop.time() + patience - spent if deadline is None else deadline
                 if loop.time() >= deadline:
                     reason = why_waiting(status) or "it is still arriving"
                     raise Failed(f"not complete after {patience:g} seconds: {reason}")
