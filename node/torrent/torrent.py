@@ -84,7 +84,7 @@ class Torrent:
             disk=context.open_disk(directory),
         )
         self.picker = self._new_picker(have=0)
-        self.peer_list = found or new_peer_list(context)
+        self.peer_list = new_peer_list(context) if found is None else found
         self.download_limits = (context.download, TokenBucket(options.download_rate, now))
         self.upload_limits = (context.upload, TokenBucket(options.upload_rate, now))
         self.down = Rate(now)
@@ -93,15 +93,7 @@ class Torrent:
         """Payload bytes nobody asked for; the picker counts what was not needed."""
         self.sources: dict[str, int] = {}
         """Payload bytes by the kind of source that first named the peer."""
-        self.discovery = Discovery(
-            self,
-            Hints(
-                tiers=metainfo.tiers,
-                nodes=metainfo.nodes,
-                peers=options.magnet_peers,
-                is_private=metainfo.is_private,
-            ),
-        )
+        self.discovery = Discovery(self, _hints(metainfo, options))
         self.gossip = Gossip(self)
         self.disclosure = Disclosure(self)
         self.members = Members(self)
@@ -367,6 +359,15 @@ def new_peer_list(context: NodeContext) -> PeerList:
 def allow_everything(endpoint: Endpoint, source: Source) -> bool:
     """The policy of swarms that live on one machine or network."""
     return True
+
+
+def _hints(metainfo: Metainfo, options: TorrentOptions) -> Hints:
+    return Hints(
+        tiers=metainfo.tiers,
+        nodes=metainfo.nodes,
+        peers=options.magnet_peers,
+        is_private=metainfo.is_private,
+    )
 
 
 def _wanted(options: TorrentOptions) -> list[int] | None:
